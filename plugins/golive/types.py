@@ -1,0 +1,45 @@
+"""JSON as it comes from an API: raw and read-only by convention, looked into with the helpers below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias, cast
+
+JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+Json: TypeAlias = dict[str, JsonValue]
+
+
+def dig(value: JsonValue, *path: str | int, default: JsonValue = None) -> JsonValue:
+    """The value at ``path`` (``dig(pod, "status", "podIP")``), or ``default`` where any part is missing or null."""
+    for part in path:
+        if isinstance(part, str) and isinstance(value, Mapping) and part in value:
+            value = cast("dict[str, JsonValue]", value)[part]
+        elif isinstance(part, int) and isinstance(value, list) and -len(value) <= part < len(value):
+            value = value[part]
+        else:
+            return default
+    return default if value is None else value
+
+
+def text(value: JsonValue, *path: str | int) -> str:
+    """The string at ``path``; the empty string where there is none."""
+    found = dig(value, *path, default="")
+    return found if isinstance(found, str) else ""
+
+
+def number(value: JsonValue, *path: str | int) -> int | None:
+    """The whole number at ``path``, or ``None``; a boolean is not a number."""
+    found = dig(value, *path)
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def mapping(value: JsonValue, *path: str | int) -> Json:
+    """The object at ``path``; an empty one where there is none."""
+    found = dig(value, *path, default={})
+    return found if isinstance(found, dict) else {}
+
+
+def items(value: JsonValue, *path: str | int) -> list[Json]:
+    """The objects of the list at ``path``; an empty list where there is none."""
+    found = dig(value, *path, default=[])
+    return [item for item in cast("Iterable[JsonValue]", found) if isinstance(item, dict)] if isinstance(found, list) else []

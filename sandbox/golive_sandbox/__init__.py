@@ -1,0 +1,1 @@
+"""A small, real world to go live in, on this machine."""
