@@ -1,0 +1,253 @@
+"""``golive.toml``, the file the user owns, as frozen typed settings.
+
+Every problem is one line that names the key, what was expected and what was found (exit 4). Secrets never stand in the
+file: they come from the environment (``{env = "NAME"}``) or from a Kubernetes Secret
+(``{secret = "NAME", key = "KEY"}``), and what was resolved cannot be printed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from golive.errors import ConfigError
+from golive.redact import looks_secret
+
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+UID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
+IMAGE = re.compile(r"[a-z0-9][a-z0-9.\-]*(:[0-9]+)?(/[a-z0-9._\-]+)+")
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._\-]{0,127}")
+CONTACT = re.compile(r"(mailto:[^@\s]+@[^@\s]+\.[^@\s]+|tel:\+[0-9][0-9 ]{5,}|https://\S+|slack:[#@]\S+|pagerduty:\S+)")
+
+
+def _shape(pattern: re.Pattern[str], expected: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError(f"expected {expected}")
+        return value
+
+    return AfterValidator(check)
+
+
+DnsName = Annotated[str, _shape(NAME, "a Kubernetes name such as maestro-server (lower case, digits, '-', 63 at most)")]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+
+class SecretRef(_Part):
+    """Where a secret is: an environment variable, or a key of a Kubernetes Secret. Never the secret itself."""
+
+    env: str | None = None
+    """Name of an environment variable."""
+    secret: DnsName | None = None
+    """Name of a Secret in the release's namespace."""
+    key: str | None = None
+    """Key inside that Secret."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> SecretRef:
+        in_cluster = self.secret is not None and self.key is not None
+        if (self.env is not None) == in_cluster or (self.secret is None) != (self.key is None):
+            raise ValueError('expected {env = "NAME"} or {secret = "NAME", key = "KEY"}')
+        return self
+
+    def from_environment(self) -> SecretStr:
+        """The value of the environment variable; raises ``ConfigError`` when it is unset or empty."""
+        value = os.environ.get(self.env or "", "")
+        if not value:
+            raise ConfigError(f"environment: expected variable {self.env} to hold a secret, found it unset or empty")
+        return SecretStr(value)
+
+
+class Target(_Part):
+    """The one cluster, namespace and Rollout this file is about (runbook section 0)."""
+
+    kubeconfig: str | None = None
+    """Path, relative to this file; "in-cluster" for a pod's own account. Default: $KUBECONFIG, then ~/.kube/config."""
+    context: str | None = None
+    """Context inside the kubeconfig. Default: its current context, taken once at the start."""
+    cluster: Annotated[str, Field(min_length=1)]
+    """The cluster's name, as people say it; shown in every report."""
+    cluster_uid: Annotated[str, _shape(UID, "the UID of namespace kube-system (kubectl get ns kube-system -o yaml)")]
+    """UID of namespace ``kube-system``: the cluster's identity, checked before every write."""
+    namespace: DnsName
+    """Namespace of the release."""
+    rollout: DnsName
+    """Name of the Argo Rollout."""
+    request_seconds: Seconds = 5.0
+    """Deadline of one API request, in seconds; a silent API server costs no more than this."""
+    requests_per_second: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 10.0
+    """Request budget of one client; production API servers are shared."""
+
+
+class Release(_Part):
+    """The one immutable thing that goes live (criterion 0.2-artifact)."""
+
+    image: Annotated[str, _shape(IMAGE, "a repository such as ghcr.io/org/maestro-control-plane, without tag")]
+    """Repository of the image, without tag and digest."""
+    tag: Annotated[str, _shape(TAG, "an image tag such as v1.5.0")]
+    """The tag people use for this release."""
+    digest: Annotated[str, _shape(DIGEST, "sha256: and 64 lower-case hex digits")]
+    """The digest the tag resolved to when the release was cut; the record is kept by it."""
+    revision: Annotated[str, _shape(re.compile(r"[0-9a-f]{40}"), "a full git commit, 40 hex digits")]
+    """The commit the image was built from."""
+    manifest: Path = Field(strict=False)
+    """The reviewed manifest that will be applied, relative to this file; holds the digest."""
+
+
+class Services(_Part):
+    """What splits the traffic (runbook section 0)."""
+
+    stable: DnsName
+    """Service of the stable version."""
+    canary: DnsName
+    """Service of the canary."""
+    ingress: DnsName | None = None
+    """The stable Ingress; Argo keeps ``ROLLOUT-INGRESS-canary`` beside it. Left out: no Ingress splits the traffic."""
+
+
+class Argo(_Part):
+    """Where the Argo Rollouts controller runs."""
+
+    namespace: DnsName = "argo-rollouts"
+    """Namespace of the controller."""
+    selector: Annotated[str, Field(min_length=1)] = "app.kubernetes.io/name=argo-rollouts"
+    """Label selector of the controller's pods."""
+
+
+class Rollback(_Part):
+    """How long a rollback may take to be proven, and how long blindness is borne."""
+
+    deadline_seconds: Annotated[float, Field(ge=5, le=3600, allow_inf_nan=False)] = 120.0
+    """Every leg of a rollback must be proven within this many seconds, or the verdict is 21."""
+    blind_limit_seconds: Annotated[float, Field(ge=10, le=86_400, allow_inf_nan=False)] = 300.0
+    """How long the release may take traffic unobserved before it goes back."""
+
+
+class Record(_Part):
+    """How long evidence counts."""
+
+    fresh_hours: Annotated[float, Field(gt=0, le=720, allow_inf_nan=False)] = 24.0
+    """A pass older than this many hours no longer counts for a later stage or for the release."""
+
+
+class Person(_Part):
+    """Somebody who answers (runbook section 6)."""
+
+    name: str = ""
+    """The person's name; empty is criterion 6-raci's business, not a file error."""
+    contact: str = ""
+    """How to reach them: mailto:, tel:+, https://, slack:#channel or slack:@user, pagerduty:service."""
+
+
+class People(_Part):
+    """Ownership (runbook section 6): six roles, and who approves."""
+
+    release_driver: Person = Person()
+    sre: Person = Person()
+    app_on_call: Person = Person()
+    secops: Person = Person()
+    data: Person = Person()
+    stakeholder_comms: Person = Person()
+    approver: Person | None = None
+    """Who gives the final GO. Left out: the release driver, as the runbook says."""
+    two_person: bool = True
+    """Whether the release driver and the approver must be different people."""
+
+
+class Settings(_Part):
+    """Everything ``golive.toml`` says, validated; paths are absolute."""
+
+    armed: bool
+    """Whether a failed p0 may take traffic back. No default: somebody has to decide it."""
+    criteria: Path | None = Field(default=None, strict=False)
+    """The ratified list, relative to this file. Default: ``tests_golive/criteria.toml`` of the suite."""
+    scope: tuple[str, ...] | None = Field(default=None, strict=False)
+    """Stages to judge when pytest is given no ``-m``. Default: all."""
+    target: Target
+    release: Release
+    services: Services
+    argo: Argo = Argo()
+    rollback: Rollback = Rollback()
+    record: Record = Record()
+    people: People = People()
+
+    @model_validator(mode="after")
+    def _services_differ(self) -> Settings:
+        if self.services.stable == self.services.canary:
+            raise ValueError("expected services.stable and services.canary to be two different Services")
+        return self
+
+
+def load(path: Path) -> Settings:
+    """Read and validate ``golive.toml``.
+
+    Raises ``ConfigError``: one line for each problem, naming the key, what was expected and what was found.
+    """
+    try:
+        raw = path.read_bytes()
+        data = tomllib.loads(raw.decode("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a readable golive.toml, found: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: expected UTF-8 text, found other bytes at offset {error.start}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: expected complete TOML, found: {error}") from error
+    if not data:
+        raise ConfigError(f"{path}: expected at least armed, [target], [release] and [services], found an empty file")
+    problems = list(_written_secrets(data, ""))
+    try:
+        settings = Settings.model_validate(data)
+    except ValidationError as error:
+        problems += [_line(data, item["loc"], item["msg"], item["type"]) for item in error.errors()]
+    if problems:
+        raise ConfigError("\n".join(f"{path.name}: {line}" for line in dict.fromkeys(problems)))
+    return _absolute(settings, path.resolve().parent)
+
+
+def _absolute(settings: Settings, base: Path) -> Settings:
+    target = settings.target
+    if target.kubeconfig not in (None, "in-cluster"):
+        target = target.model_copy(update={"kubeconfig": str(base / Path(str(target.kubeconfig)).expanduser())})
+    release = settings.release.model_copy(update={"manifest": base / settings.release.manifest})
+    criteria = base / settings.criteria if settings.criteria else None
+    return settings.model_copy(update={"target": target, "release": release, "criteria": criteria})
+
+
+def _line(data: object, where: tuple[int | str, ...], message: str, kind: str) -> str:
+    key = ".".join(str(part) for part in where) or "the file"
+    if kind == "extra_forbidden":
+        return f"{key}: expected no such key (see golive.example.toml), found it"
+    expected = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = expected if expected.startswith("expected") else f"expected {expected}"
+    if kind == "missing":
+        return f"{key}: expected a value (it has no default), found none"
+    found: object = data
+    for part in where:
+        found = found.get(part) if isinstance(found, dict) else None
+    shown = "a table" if isinstance(found, dict) else repr(found)
+    return f"{key}: {expected}, found {'(hidden)' if looks_secret(key, str(found)) else shown[:80]}"
+
+
+def _written_secrets(data: object, key: str) -> list[str]:
+    """Secrets written into the file, by the name of the key or by the shape of the value."""
+    if isinstance(data, dict):
+        if set(data) in ({"env"}, {"secret", "key"}):  # a reference, which is how it should be
+            return []
+        return [line for name, value in data.items() for line in _written_secrets(value, f"{key}.{name}".lstrip("."))]
+    if isinstance(data, list):
+        return [line for value in data for line in _written_secrets(value, key)]
+    if isinstance(data, str) and looks_secret(key, data):
+        return [f'{key}: expected a reference such as {{env = "NAME"}}, found a secret written into the file']
+    return []

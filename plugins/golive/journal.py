@@ -1,0 +1,167 @@
+"""The journal: one append-only, hash-chained file that workers, controller and watchdog share.
+
+A line is one entry: ``{"seq", "time", "who", "kind", "data", "prev", "hash"}``; ``hash`` is the SHA-256 of the entry
+without it, ``prev`` the hash before it. Writers take a lock on the file. A line torn by a crash is closed by the next
+writer with a ``recovered`` entry that names its bytes; anything else that does not fit the chain is an error, never
+silently left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from golive.errors import JournalError
+from golive.redact import Redactor
+from golive.types import Json, JsonValue
+
+START = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a journal. ``time`` is UTC with microseconds, ISO 8601."""
+
+    seq: int
+    time: str
+    who: str
+    kind: str
+    data: Json
+    prev: str
+    hash: str
+
+
+def now() -> str:
+    """The present moment, UTC, ISO 8601 with microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def canonical(value: JsonValue) -> bytes:
+    """The one JSON form of ``value`` that is hashed: sorted keys, no blanks, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+class Journal:
+    """Append to, and read, one journal file. ``who`` names this process in its entries."""
+
+    def __init__(self, path: Path, who: str, redactor: Redactor) -> None:
+        self.path = path
+        self.who = who
+        self._redactor = redactor
+
+    def append(self, kind: str, data: Json) -> Entry:
+        """Write one entry and force it to disk. Raises ``JournalError`` when it could not be written whole."""
+        try:
+            with self.path.open("r+b") as file, _locked(file.fileno()):
+                return self._append(file.fileno(), kind, data)
+        except OSError as error:
+            raise JournalError(f"{self.path}: expected to append {kind!r}, found: {error.strerror}") from error
+
+    def _append(self, fd: int, kind: str, data: Json) -> Entry:
+        size = os.fstat(fd).st_size
+        whole, torn = _split(os.pread(fd, size, 0))
+        entries = _parse(self.path, whole)
+        lines = b""
+        last = entries[-1] if entries else None
+        if torn:
+            crash: Json = {"torn_bytes": len(torn), "torn_sha256": hashlib.sha256(torn).hexdigest()}
+            last = self._entry(last, "recovered", crash)
+            lines = b"\n" + _line(last)
+        entry = self._entry(last, kind, self._redactor.json(data))
+        try:
+            _write(fd, lines + _line(entry), size)
+            os.fsync(fd)
+        except OSError:
+            os.ftruncate(fd, size)  # a full disk must not leave half a line behind
+            raise
+        return entry
+
+    def _entry(self, last: Entry | None, kind: str, data: Json) -> Entry:
+        seq, prev = (last.seq + 1, last.hash) if last else (0, START)
+        body: Json = {"seq": seq, "time": now(), "who": self.who, "kind": kind, "data": data, "prev": prev}
+        digest = hashlib.sha256(canonical(body)).hexdigest()
+        return Entry(seq, str(body["time"]), self.who, kind, data, prev, digest)
+
+    def read(self) -> tuple[Entry, ...]:
+        """Every entry so far, checked against the chain. Raises ``JournalError`` where it does not fit."""
+        try:
+            whole, _ = _split(self.path.read_bytes())
+        except OSError as error:
+            raise JournalError(f"{self.path}: expected a readable journal, found: {error.strerror}") from error
+        return _parse(self.path, whole)
+
+
+def create(path: Path) -> None:
+    """Make an empty journal; the folder too. Raises ``JournalError`` when one is there already or it cannot be made."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(exist_ok=False)
+    except OSError as error:
+        raise JournalError(f"{path}: expected to create a journal, found: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _locked(fd: int) -> Iterator[None]:
+    fcntl.flock(fd, fcntl.LOCK_EX)  # released by the kernel when the process dies
+    try:
+        yield
+    finally:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _write(fd: int, data: bytes, offset: int) -> None:
+    while data:
+        done = os.pwrite(fd, data, offset)
+        data, offset = data[done:], offset + done
+
+
+def _line(entry: Entry) -> bytes:
+    body: Json = {name: getattr(entry, name) for name in Entry.__slots__}
+    return canonical(body) + b"\n"
+
+
+def _split(raw: bytes) -> tuple[bytes, bytes]:
+    """What ends with a line end, and the torn rest."""
+    end = raw.rfind(b"\n") + 1
+    return raw[:end], raw[end:]
+
+
+def _parse(path: Path, raw: bytes) -> tuple[Entry, ...]:
+    entries: list[Entry] = []
+    torn: bytes | None = None
+    for number, line in enumerate(raw.splitlines(), 1):
+        entry = _read_line(line)
+        if entry is None and torn is None:
+            torn = line
+            continue
+        if entry is None or not _fits(entry, entries[-1] if entries else None, torn):
+            raise JournalError(f"{path}:{number}: expected an entry that continues the hash chain, found another")
+        torn = None
+        entries.append(entry)
+    if torn is not None:
+        raise JournalError(f"{path}: expected the last line to be an entry, found {torn[:60]!r}")
+    return tuple(entries)
+
+
+def _read_line(line: bytes) -> Entry | None:
+    try:
+        body = json.loads(line)
+        return Entry(**{name: body[name] for name in Entry.__slots__})
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _fits(entry: Entry, last: Entry | None, torn: bytes | None) -> bool:
+    seq, prev = (last.seq + 1, last.hash) if last else (0, START)
+    body: Json = {name: getattr(entry, name) for name in Entry.__slots__ if name != "hash"}
+    chained = entry.seq == seq and entry.prev == prev and hashlib.sha256(canonical(body)).hexdigest() == entry.hash
+    if torn is None:
+        return chained and entry.kind != "recovered"
+    return chained and entry.kind == "recovered" and entry.data.get("torn_sha256") == hashlib.sha256(torn).hexdigest()

@@ -1,0 +1,166 @@
+"""The release record: the folder of one digest, to which every run adds a journal of its own.
+
+``DIR/record/sha256-HEX/RUN/`` holds a run's ``journal.jsonl``, its ``verdict.json`` and the facts read once. A run's
+first entry names the journal before it and the hash that one ended with, so the runs of a release form one chain.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from golive.errors import JournalError
+from golive.journal import Entry, Journal, create
+from golive.redact import Redactor
+from golive.types import Json, JsonValue
+
+JOURNAL = "journal.jsonl"
+VERDICT = "verdict.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Where one run keeps what it writes. ``folder`` is its part of the record, ``reports`` the folder of reports."""
+
+    id: str
+    folder: Path
+    reports: Path
+    digest: str
+
+    @property
+    def journal(self) -> Path:
+        """The run's journal."""
+        return self.folder / JOURNAL
+
+    def to_json(self) -> Json:
+        """For a worker or the watchdog."""
+        return {"id": self.id, "folder": str(self.folder), "reports": str(self.reports), "digest": self.digest}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Run:
+        """The other end of ``to_json``."""
+        return cls(str(data["id"]), Path(str(data["folder"])), Path(str(data["reports"])), str(data["digest"]))
+
+
+def record_folder(reports: Path, digest: str) -> Path:
+    """The record of one release."""
+    return reports / "record" / digest.replace(":", "-")
+
+
+def open_run(reports: Path, digest: str, redactor: Redactor, *, who: str, about: Json) -> tuple[Run, Journal]:
+    """Start a run: its folder, its journal, and a first entry that chains it to the run before."""
+    started = datetime.now(UTC)
+    run_id = f"{started:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}"
+    run = Run(run_id, record_folder(reports, digest) / run_id, reports, digest)
+    before = previous(run)
+    create(run.journal)
+    journal = Journal(run.journal, who, redactor)
+    journal.append("run", {**about, "run": run_id, "digest": digest, "previous": before})
+    return run, journal
+
+
+def previous(run: Run) -> JsonValue:
+    """The newest earlier journal of this record and the hash it ended with; ``None`` for the first run."""
+    entries = [one for one in read_record(run.reports, run.digest) if one.run < run.id and one.entries]
+    if not entries:
+        return None
+    newest = entries[-1]
+    return {"run": newest.run, "seq": newest.entries[-1].seq, "hash": newest.entries[-1].hash}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One run as the record keeps it; ``problem`` says why it could not be read."""
+
+    run: str
+    entries: tuple[Entry, ...]
+    problem: str = ""
+
+
+def read_record(reports: Path, digest: str) -> tuple[Kept, ...]:
+    """Every run of a release, oldest first; an unreadable or unchained one is kept with its problem."""
+    folder = record_folder(reports, digest)
+    if not folder.is_dir():
+        return ()
+    kept: list[Kept] = []
+    for path in sorted(folder.glob(f"*/{JOURNAL}")):
+        try:
+            entries = Journal(path, "reader", Redactor()).read()
+            kept.append(Kept(path.parent.name, entries, _unchained(entries, kept)))
+        except JournalError as error:
+            kept.append(Kept(path.parent.name, (), str(error)))
+    return tuple(kept)
+
+
+def _unchained(entries: tuple[Entry, ...], before: list[Kept]) -> str:
+    """Why this run does not continue an earlier one, or nothing. Two runs at once may continue the same one."""
+    link = entries[0].data.get("previous") if entries else None
+    if not isinstance(link, dict):
+        return ""
+    for one in before:
+        if one.run == link.get("run") and any(e.seq == link.get("seq") and e.hash == link.get("hash") for e in one.entries):
+            return ""
+    return f"run {entries[0].data.get('run')} continues {link.get('run')}, which is not in the record as it was then"
+
+
+@contextlib.contextmanager
+def only_session(reports: Path, who: str) -> Iterator[None]:
+    """Hold the reports folder for one session. Raises ``JournalError`` naming who holds it already.
+
+    The lock is the kernel's: it ends with the process, however that dies.
+    """
+    try:
+        reports.mkdir(parents=True, exist_ok=True)
+        file = (reports / ".session").open("a+")
+    except OSError as error:
+        raise JournalError(f"{reports}: expected a folder to keep reports in, found: {error.strerror}") from error
+    with file:
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise JournalError(
+                f"{reports}: expected no other session, found one: {file.read().strip() or 'starting'}; "
+                "wait for it, or give this one its own --golive-report-dir"
+            ) from error
+        file.truncate(0)
+        file.write(who)
+        file.flush()
+        yield
+
+
+def write_json(path: Path, value: Json) -> None:
+    """Replace ``path`` with ``value`` in one step: a reader sees the old or the new file, never half of one."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(value, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def once_per_run(path: Path, make: Callable[[], Json]) -> Json:
+    """A fact read once: made by whichever worker comes first, under a lock, and read by the others.
+
+    When ``make`` raises, nothing is kept and the next one to ask tries again.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
+        if not path.exists():
+            write_json(path, make())
+        value: Json = json.loads(path.read_text(encoding="utf-8"))
+        return value
