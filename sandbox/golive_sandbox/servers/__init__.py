@@ -1,0 +1,1 @@
+"""The real servers: built once from pinned Go modules, kept in a cache outside the repository."""
