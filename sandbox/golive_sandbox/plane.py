@@ -51,7 +51,7 @@ class Plane:
 
     def __init__(self, built: Built, folder: Path, egress: Path, registry: Registry) -> None:
         self._bin = built.bin
-        self._crds = built.crds
+        self._argo = built.argo
         self._folder = folder
         self._egress = egress
         self._registry = registry
@@ -200,7 +200,7 @@ class Plane:
         await self._spawn("kube-controller-manager", argv)
 
     async def _install_crds(self) -> None:
-        manifests = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(self._crds.glob("*.yaml"))]
+        manifests = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(self._argo.glob("*-crd.yaml"))]
         await asyncio.gather(*(self.install_crd(manifest) for manifest in manifests))
 
     async def install_crd(self, manifest: Json) -> None:

@@ -43,11 +43,11 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Servers that share one ``go.mod``; ``crds`` is the module whose CRD files are kept with the binaries."""
+    """Servers that share one ``go.mod``; ``manifests`` is the module whose CRDs and role are kept with the binaries."""
 
     folder: Path
     servers: tuple[Server, ...]
-    crds: str
+    manifests: str
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ class _Build:
             "less when it was interrupted before)\n"
         )
         self._log.write_bytes(b"")
-        for left in (*cache.root().glob("build-*"), *cache.root().glob("crds-*")):
+        for left in (*cache.root().glob("build-*"), *cache.root().glob("argo-*")):
             files.remove(left)  # of a build that was killed; we hold the lock, so nobody uses it
         self._built.bin.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache.root(), prefix="build-") as scratch:
@@ -119,7 +119,7 @@ class _Build:
             self._fetch(source)
             for server in self._group.servers:
                 self._compile(server, source, Path(scratch) / server.name)
-            self._copy_crds(source)
+            self._copy_manifests(source)
 
     def _fetch(self, source: Path) -> None:
         self._progress.start("Go modules (2 GB)", _MODULES_SECONDS)
@@ -138,19 +138,21 @@ class _Build:
         temporary.replace(target)
         self._progress.done()
 
-    def _copy_crds(self, source: Path) -> None:
+    def _copy_manifests(self, source: Path) -> None:
         module = subprocess.run(
-            [self._go.binary, "list", "-m", "-f", "{{.Dir}}", self._group.crds],
+            [self._go.binary, "list", "-m", "-f", "{{.Dir}}", self._group.manifests],
             cwd=source, env=_environment(), capture_output=True, text=True, check=True, timeout=60,
         ).stdout.strip()  # fmt: skip
-        with tempfile.TemporaryDirectory(dir=cache.root(), prefix="crds-") as scratch:
-            folder = Path(scratch) / "crds"
+        with tempfile.TemporaryDirectory(dir=cache.root(), prefix="argo-") as scratch:
+            folder = Path(scratch) / "argo"
             folder.mkdir()
-            for file in sorted(Path(module, "manifests", "crds").glob("*-crd.yaml")):
+            manifests = Path(module, "manifests")
+            role = manifests / "role" / cache.ROLE
+            for file in (*sorted(manifests.glob("crds/*-crd.yaml")), role):
                 (folder / file.name).write_bytes(file.read_bytes())  # not a copy of its read-only mode
-            if self._built.crds.exists():
-                shutil.rmtree(self._built.crds)
-            folder.replace(self._built.crds)
+            if self._built.argo.exists():
+                shutil.rmtree(self._built.argo)
+            folder.replace(self._built.argo)
 
     def _go_run(self, what: str, source: Path, *arguments: str) -> None:
         code = _run_showing([str(self._go.binary), *arguments], source, self._log, self._progress)

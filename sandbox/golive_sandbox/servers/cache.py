@@ -16,6 +16,8 @@ from typing import TextIO
 from golive_sandbox import files
 from golive_sandbox.errors import SandboxError
 
+ROLE = "argo-rollouts-clusterrole.yaml"
+"""The controller's own ClusterRole, as its project publishes it."""
 _GIGABYTE = 1e9
 _MODULES_GB, _OBJECTS_GB, _BINARIES_GB = 2.8, 3.6, 0.6
 
@@ -30,10 +32,10 @@ def root() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A finished build: the folder of the servers and the folder of Argo's CRD files."""
+    """A finished build: the folder of the servers, and the folder of Argo's own manifests (CRDs and ``ROLE``)."""
 
     bin: Path
-    crds: Path
+    argo: Path
 
     def missing(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Those of ``names`` that are not built yet."""
@@ -41,14 +43,14 @@ class Built:
 
     def complete(self, names: tuple[str, ...]) -> bool:
         """Is everything there?"""
-        return not self.missing(names) and any(self.crds.glob("*.yaml"))
+        return not self.missing(names) and (self.argo / ROLE).is_file()
 
 
 def place(inputs: list[bytes]) -> Built:
     """Where a build from these inputs belongs: another ``go.mod``, flag, Go or platform is another folder."""
     digest = hashlib.sha256(json.dumps([hashlib.sha256(part).hexdigest() for part in inputs]).encode())
     folder = root() / "bin" / digest.hexdigest()[:20]
-    return Built(folder, folder / "crds")
+    return Built(folder, folder / "argo")
 
 
 @contextmanager

@@ -1,0 +1,67 @@
+"""What goes live in a world: the repository's own manifest, its stable and its release image."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import yaml
+
+from golive_sandbox.agent import images
+from golive_sandbox.errors import SandboxError
+from golive_sandbox.types import Json
+
+STABLE_TAG, RELEASE_TAG = "v1.4.2", "v1.5.0"
+WEIGHTS = (10, 25, 50, 100)
+"""The canary steps of the manifest."""
+_MANIFEST = "argo/rollout-maestro.yaml"
+_IMAGE_LINE = re.compile(r"(?m)^(\s*image:\s*)(\S+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version of the image and the manifest that puts it in place."""
+
+    repository: str
+    tag: str
+    digest: str
+    manifest: str
+    """The manifest's text, its image line naming tag and digest."""
+
+    @property
+    def image(self) -> str:
+        """``repository:tag@digest``"""
+        return f"{self.repository}:{self.tag}@{self.digest}"
+
+    @property
+    def revision(self) -> str:
+        """The commit it was built from; demo images have none, so it is made from the tag."""
+        return hashlib.sha1(self.tag.encode(), usedforsecurity=False).hexdigest()
+
+    def objects(self) -> list[Json]:
+        """The manifest's objects."""
+        return [item for item in yaml.safe_load_all(self.manifest) if item]
+
+
+def load(tag: str) -> Release:
+    """The manifest of the repository with the image of ``tag``."""
+    text = deploy_folder().joinpath(_MANIFEST).read_text(encoding="utf-8")
+    found = _IMAGE_LINE.search(text)
+    if found is None:
+        raise SandboxError(f"deploy/{_MANIFEST}: expected a line `image: REPOSITORY:TAG@DIGEST`, found none")
+    repository = images.split(found[2])[0]
+    image = images.resolve(f"{repository}:{tag}")
+    manifest = _IMAGE_LINE.sub(rf"\g<1>{repository}:{tag}@{image.digest}", text)
+    return Release(repository, tag, image.digest, manifest)
+
+
+def deploy_folder() -> Path:
+    """``deploy/`` of the source tree, or the copy that an installed wheel carries."""
+    package = Path(str(resources.files("golive_sandbox")))
+    for folder in (package / "deploy", package.parent.parent / "deploy"):
+        if (folder / _MANIFEST).is_file():
+            return folder
+    raise SandboxError(f"expected deploy/{_MANIFEST} in the source tree or in the installed package, found neither")

@@ -1,0 +1,108 @@
+"""The ``golive.toml`` of a world, as a release driver would have written it for a real cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from golive_sandbox.kubeconfig import CLUSTER
+from golive_sandbox.world.release import Release
+from golive_sandbox.world.rights import ARGO_NAMESPACE
+
+KUBECONFIG, MANIFEST, SETTINGS = "driver.kubeconfig", "rollout-maestro.yaml", "golive.toml"
+"""The files' names in a world's folder."""
+
+_PEOPLE = MappingProxyType(
+    {
+        "release_driver": "Robin Castillo",
+        "sre": "Sanne de Wit",
+        "app_on_call": "Amara Okafor",
+        "secops": "Jonas Lindqvist",
+        "data": "Priya Raman",
+        "stakeholder_comms": "Mei Tanaka",
+        "approver": "Alex Moreau",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the file says that differs between worlds, or that a fault changes."""
+
+    cluster_uid: str
+    namespace: str
+    release: Release
+    people: Mapping[str, str] = _PEOPLE
+    """Role and name; an empty name is a role that nobody fills."""
+
+    def with_person(self, role: str, name: str) -> Settings:
+        """The same with another person in one role."""
+        return replace(self, people={**self.people, role: name})
+
+    def render(self) -> str:
+        """The file's text."""
+        return f"""\
+# Written by golive-sandbox for the world in namespace {self.namespace}; written anew at every start and by every fault.
+# The file for a real cluster looks the same: copy golive.example.toml.
+
+# A failed p0 takes traffic back. There is no default: somebody has to decide it.
+armed = true
+
+[target]
+# The least-privilege user of the suite, not the administrator (that is the file `kubeconfig` of the sandbox).
+kubeconfig = {_quoted(KUBECONFIG)}
+context = {_quoted(CLUSTER)}
+cluster = {_quoted(CLUSTER)}
+# The cluster's identity: UID of namespace kube-system. Another cluster is refused before the first write.
+cluster_uid = {_quoted(self.cluster_uid)}
+namespace = {_quoted(self.namespace)}
+rollout = "maestro-server"
+request_seconds = 5.0
+# Nobody shares this API server; production keeps the default of 10.
+requests_per_second = 50.0
+
+[release]
+image = {_quoted(self.release.repository)}
+tag = {_quoted(self.release.tag)}
+digest = {_quoted(self.release.digest)}
+revision = {_quoted(self.release.revision)}
+# The reviewed manifest, a copy of deploy/argo/rollout-maestro.yaml.
+manifest = {_quoted(MANIFEST)}
+
+[services]
+stable = "maestro-server"
+canary = "maestro-server-canary"
+ingress = "maestro-server"
+
+[argo]
+namespace = {_quoted(ARGO_NAMESPACE)}
+selector = "app.kubernetes.io/name=argo-rollouts"
+
+[rollback]
+deadline_seconds = 60.0
+blind_limit_seconds = 300.0
+
+[record]
+fresh_hours = 24.0
+
+# Made-up people of a made-up company (example.com).
+[people]
+# Who drives the release does not approve it.
+two_person = true
+{self._people()}"""
+
+    def _people(self) -> str:
+        return "".join(
+            f"{role} = {{name = {_quoted(name)}, contact = {_quoted(_contact(name))}}}\n"
+            for role, name in self.people.items()
+        )
+
+
+def _contact(name: str) -> str:
+    return f"mailto:{name.lower().replace(' ', '.')}@example.com" if name else ""
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value)  # a JSON string is a TOML basic string
