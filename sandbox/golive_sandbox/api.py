@@ -76,6 +76,16 @@ class Api:
         """The items of a list."""
         return items(await self.get(path, **params), "items")
 
+    async def gone(self, path: str) -> bool:
+        """Is there no such object?"""
+        try:
+            await self.get(path)
+        except ApiError as answer:
+            if answer.status == 404:
+                return True
+            raise
+        return False
+
     async def text(self, path: str, **params: Param) -> str:
         """GET something that is not JSON (``/readyz``, a pod's log)."""
         return (await self._raw("GET", path, None, params)).decode()

@@ -209,6 +209,11 @@ class Plane:
         path = f"{_CRDS}/{text(manifest, 'metadata', 'name')}"
         await waiting.wait_for(f"{path} Established", lambda: self.api.get(path), _established, deadline=_CRD_SECONDS)
 
+    async def remove_crd(self, path: str) -> None:
+        """Delete a CRD and wait until it is gone."""
+        await self.api.delete(path)
+        await waiting.wait_for(f"{path} gone", lambda: self.api.gone(path), bool, deadline=_CRD_SECONDS)
+
     async def _spawn(self, name: str, flags: Sequence[str]) -> Child:
         log = self._folder / "logs" / f"{name}.log"
         argv = [str(self._bin / name), *flags]

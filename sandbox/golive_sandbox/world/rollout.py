@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from golive_sandbox import waiting
 from golive_sandbox.api import Api
-from golive_sandbox.errors import SandboxError
+from golive_sandbox.errors import ApiError, SandboxError
 from golive_sandbox.types import Json, dig, mapping, number, text
 from golive_sandbox.world import paths
 from golive_sandbox.world.release import WEIGHTS, Release
@@ -24,6 +24,16 @@ class Rollout:
     async def read(self) -> Json:
         """As it is now."""
         return await self._api.get(self.path)
+
+    async def describe(self) -> str:
+        """One line for people."""
+        try:
+            now = await self.read()
+        except ApiError as missing:
+            return str(missing)
+        weight = dig(now, "status", "canary", "weights", "canary", "weight", default=0)
+        image = text(now, "spec", "template", "spec", "containers", 0, "image").partition("@")[0]
+        return f"{text(now, 'status', 'phase')}, canary weight {weight}, spec names {image}"
 
     async def until_healthy(self, image: str = "") -> Json:
         """Wait until it is Healthy (on ``image``, if given). Raises ``NotInTimeError``."""

@@ -8,7 +8,6 @@ from typing import TypeAlias, TypeVar
 
 from golive_sandbox import files, waiting
 from golive_sandbox.api import Api
-from golive_sandbox.errors import ApiError
 from golive_sandbox.plane import Plane
 from golive_sandbox.types import Json, text
 from golive_sandbox.world import paths, release, rights
@@ -78,7 +77,7 @@ class World:
         """Delete the namespace and wait until it is gone."""
         path = f"/api/v1/namespaces/{self.namespace}"
         await paths.delete(self.api, path)
-        await waiting.wait_for(f"{path} gone", lambda: self._gone(path), bool, deadline=_DELETE_SECONDS)
+        await waiting.wait_for(f"{path} gone", lambda: self.api.gone(path), bool, deadline=_DELETE_SECONDS)
 
     def write_files(self) -> None:
         """``driver.kubeconfig``, ``golive.toml`` and the reviewed manifest."""
@@ -115,15 +114,6 @@ class World:
         for edit in self._rights.values():
             rules = edit(rules)
         await paths.apply(self.api, rights.objects(self.namespace, self.user, rules), self.namespace, "golive-sandbox")
-
-    async def _gone(self, path: str) -> bool:
-        try:
-            await self.api.get(path)
-        except ApiError as answer:
-            if answer.status == 404:
-                return True
-            raise
-        return False
 
 
 Edit = TypeVar("Edit")

@@ -1,0 +1,163 @@
+"""``golive-sandbox``: a real cluster to go live in, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from golive_sandbox.errors import SandboxError
+from golive_sandbox.folder import Folder
+from golive_sandbox.types import Json, items, text
+
+_ERROR, _INTERRUPTED = 1, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 1 for an error (told in one paragraph), 130 for Ctrl-C."""
+    arguments = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], None] = arguments.command
+    try:
+        command(arguments)
+    except SandboxError as trouble:
+        sys.stderr.write(f"golive-sandbox: {trouble}\n")
+        return _ERROR
+    except KeyboardInterrupt:
+        sys.stderr.write("golive-sandbox: interrupted; nothing is left running\n")
+        return _INTERRUPTED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="golive-sandbox", description=__doc__)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    build = commands.add_parser("build", help="build and cache the servers (minutes once, then nothing)")
+    build.add_argument("--drop-sources", action="store_true", help="afterwards remove Go's caches (about 5 GB)")
+    build.set_defaults(command=_build)
+
+    up = commands.add_parser("up", help="start a sandbox; Ctrl-C takes it down")
+    up.add_argument("--scenario", default="clean", help="the world to make (see `scenarios`; default: clean)")
+    up.add_argument("--detach", action="store_true", help="return when it is up, and leave it running")
+    up.set_defaults(command=_up)
+
+    status = commands.add_parser("status", help="what is running, and what is broken in it")
+    status.set_defaults(command=_status)
+    for word, doc in (("break", "switch a fault on"), ("heal", "switch a fault off")):
+        switch = commands.add_parser(word, help=doc)
+        switch.add_argument("fault", metavar="FAULT", help="one of those that `scenarios` lists")
+        switch.add_argument("--world", default="", help="the world's name (default: maestro)")
+        switch.set_defaults(command=_switch, word=word)
+    down = commands.add_parser("down", help="end it, and what a crash left of it")
+    down.set_defaults(command=_down)
+    for one in (up, status, *(commands.choices[word] for word in ("break", "heal")), down):
+        one.add_argument("--dir", default="sandbox-world", help="the sandbox's folder (default: ./sandbox-world)")
+
+    scenarios = commands.add_parser("scenarios", help="list scenarios and faults")
+    scenarios.add_argument("--json", action="store_true", help="the scenarios as a JSON list")
+    scenarios.set_defaults(command=_scenarios)
+    return parser
+
+
+def _say(words: str) -> None:
+    sys.stdout.write(words + "\n")
+    sys.stdout.flush()
+
+
+def _folder(arguments: argparse.Namespace) -> Folder:
+    return Folder(Path(arguments.dir).expanduser().absolute())
+
+
+def _build(arguments: argparse.Namespace) -> None:
+    from golive_sandbox.servers import build, cache
+
+    built = build.ensure(sys.stdout)
+    _say(f"The servers are in {built.bin}")
+    if arguments.drop_sources:
+        with cache.locked(sys.stdout):
+            _say(f"Removing Go's module and build caches from {cache.root()} ...")
+            _say(f"{cache.drop_sources():.1f} GB are free again.")
+
+
+def _up(arguments: argparse.Namespace) -> None:
+    from golive_sandbox import launch, supervisor
+    from golive_sandbox.scenarios import table
+    from golive_sandbox.servers import build
+
+    folder = _folder(arguments)
+    folder.check()
+    table.named(arguments.scenario)
+    if arguments.detach:
+        launch.launch(folder, arguments.scenario, sys.stdout, detached=True)
+        _say(_to_try(folder))
+        return
+    built = build.ensure(sys.stdout)
+    # A supervisor in the background is followed by the process that launched it, which prints the commands itself.
+    ready = (lambda: _say(_to_try(folder))) if sys.stdout.isatty() or sys.stdin.isatty() else (lambda: None)
+    supervisor.run(folder, built, arguments.scenario, _say, ready)
+
+
+def _to_try(folder: Folder) -> str:
+    place = shlex.quote(str(folder.root))
+    return f"""
+Copy and paste:
+  export PATH={place}/bin:$PATH KUBECONFIG={place}/kubeconfig
+  kubectl get pods
+  kubectl argo rollouts get rollout maestro-server
+  pytest -m preflight --golive-config {place}/golive.toml
+  golive-sandbox break canary-service-missing --dir {place}     # and `heal`; `golive-sandbox scenarios` lists more
+  golive-sandbox status --dir {place}
+  golive-sandbox down --dir {place}
+"""
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    from golive_sandbox import control
+
+    folder = _folder(arguments)
+    facts = folder.running()
+    answer = control.ask(text(facts, "control"), {"do": "status"}, _say)
+    _say(
+        f"Sandbox in {folder.root}: process {facts.get('pid')}, "
+        f"up since {text(facts, 'since')}, {text(facts, 'server')}"
+    )
+    for world in items(answer, "worlds"):
+        broken = world.get("broken")
+        _say(f"  world {text(world, 'name')}: Rollout {text(world, 'rollout')}")
+        _say(f"    broken: {', '.join(map(str, broken)) if isinstance(broken, list) and broken else 'nothing'}")
+        _say(f"    {text(world, 'golive_toml')}")
+
+
+def _switch(arguments: argparse.Namespace) -> None:
+    from golive_sandbox import control
+
+    request: Json = {"do": arguments.word, "fault": arguments.fault, "world": arguments.world}
+    control.ask(text(_folder(arguments).running(), "control"), request, _say)
+    _say("Done.")
+
+
+def _down(arguments: argparse.Namespace) -> None:
+    from golive_sandbox import launch
+
+    launch.take_down(_folder(arguments), _say)
+
+
+def _scenarios(arguments: argparse.Namespace) -> None:
+    from golive_sandbox.scenarios import faults, table
+
+    if arguments.json:
+        _say(json.dumps([scenario.row() for scenario in table.SCENARIOS], indent=1))
+        return
+    _say("Scenarios (golive-sandbox up --scenario NAME, pytest --sandbox=NAME):")
+    for one in table.SCENARIOS:
+        _say(f"  {one.name:36} {one.verdict.value:6} {one.criterion or ''}")
+    _say("\nFaults (golive-sandbox break NAME, heal NAME):")
+    for fault in faults.FAULTS:
+        _say(f"  {fault.name:36} {fault.summary}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

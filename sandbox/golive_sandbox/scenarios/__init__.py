@@ -1,0 +1,1 @@
+"""What can be broken, and which criterion and verdict must follow."""

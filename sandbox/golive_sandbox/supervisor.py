@@ -1,0 +1,160 @@
+"""The one process behind a sandbox: starts everything, keeps it, takes it down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from golive_sandbox import control, files
+from golive_sandbox.agent import Agent
+from golive_sandbox.errors import SandboxError
+from golive_sandbox.folder import SUPERVISOR, Folder
+from golive_sandbox.plane import Plane
+from golive_sandbox.processes import Registry
+from golive_sandbox.scenarios import table
+from golive_sandbox.servers.cache import Built
+from golive_sandbox.types import Json, text
+from golive_sandbox.world import argo
+from golive_sandbox.worlds import DEFAULT, Worlds
+
+T = TypeVar("T")
+Say = Callable[[str], None]
+_TOOLS = ("kubectl", "kubectl-argo-rollouts")
+
+
+def run(folder: Folder, built: Built, scenario: str, say: Say, ready: Callable[[], None]) -> None:
+    """Run a sandbox in ``folder`` until it is told to end (SIGINT, SIGTERM, SIGHUP, or ``down`` on its socket).
+
+    ``ready`` is called once, when everything is up. Raises ``SandboxError`` when something fails, at the start or
+    later; either way nothing is left running.
+    """
+    table.named(scenario)  # a wrong name is told before anything starts
+    with folder.claimed() as sockets:
+        registry = Registry(folder.processes)
+        registry.add(SUPERVISOR, os.getpid())
+        sandbox = _Sandbox(folder, built, sockets, registry, say)
+        with contextlib.suppress(asyncio.CancelledError):
+            asyncio.run(sandbox.run(scenario, ready))
+
+
+class _Sandbox:
+    def __init__(self, folder: Folder, built: Built, sockets: Path, registry: Registry, say: Say) -> None:
+        self._folder = folder
+        self._built = built
+        self._sockets = sockets
+        self._registry = registry
+        self._say = say
+        self._began = time.monotonic()
+
+    async def run(self, scenario: str, ready: Callable[[], None]) -> None:
+        """Up, until the end."""
+        self._end_on_signals()
+        async with AsyncExitStack() as up:
+            up.callback(self._say, "All gone.")
+            plane = await up.enter_async_context(self._plane())
+            died = asyncio.create_task(plane.failed())
+            up.callback(died.cancel)
+            worlds = await self._or_death(self._populate(plane, scenario, up), died)
+            ended = asyncio.Event()
+            await up.enter_async_context(self._control(worlds, plane, scenario, ended))
+            self._say(f"Ready after {time.monotonic() - self._began:.1f} s.")
+            ready()
+            await self._or_death(ended.wait(), died)
+            self._say("Taking the sandbox down ...")
+
+    def _end_on_signals(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+
+        def end(number: signal.Signals) -> None:
+            self._say(f"{number.name}: taking the sandbox down ...")
+            for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                # Once is enough; if the way down hangs, the next signal ends us at once, and our children with us.
+                loop.remove_signal_handler(one)
+                signal.signal(one, signal.SIG_DFL)
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, end, number)
+
+    @asynccontextmanager
+    async def _plane(self) -> AsyncIterator[Plane]:
+        plane = Plane(self._built, self._folder.state, self._sockets / "egress.sock", self._registry)
+        await plane.start(self._say)
+        try:
+            yield plane
+        finally:
+            await plane.stop()
+
+    async def _populate(self, plane: Plane, scenario: str, up: AsyncExitStack) -> Worlds:
+        plane.kubeconfig("golive-admin", ["system:masters"], DEFAULT).write(self._folder.kubeconfig)
+        self._link_tools()
+        self._say("Starting the nodes and the Argo Rollouts controller (usually 1 s) ...")
+        agent = Agent(
+            plane.api,
+            self._folder.state,
+            plane.pki,
+            egress=self._sockets / "egress.sock",
+            binaries=self._built.bin,
+            registry=self._registry,
+        )
+        await agent.start()
+        up.push_async_callback(agent.stop)
+        await argo.install(plane, self._built)
+        await argo.until_alive(plane)
+        self._say("Creating the world: maestro-server, three replicas, stable (usually 2 s) ...")
+        worlds = Worlds(plane, self._folder.root)
+        await worlds.create(DEFAULT, scenario, self._say)
+        return worlds
+
+    def _link_tools(self) -> None:
+        folder = self._folder.root / "bin"
+        folder.mkdir()
+        for name in _TOOLS:
+            (folder / name).symlink_to(self._built.bin / name)
+
+    @asynccontextmanager
+    async def _control(self, worlds: Worlds, plane: Plane, scenario: str, ended: asyncio.Event) -> AsyncIterator[None]:
+        async def handle(request: Json, say: Say) -> Json:
+            if text(request, "do") == "down":
+                ended.set()
+                return {}
+            return await worlds.handle(request, say)
+
+        path = self._sockets / "control.sock"
+        server = await control.serve(path, handle)
+        facts: Json = {
+            "control": str(path),
+            "pid": os.getpid(),
+            "server": plane.server,
+            "scenario": scenario,
+            "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        files.write(self._folder.ready, json.dumps(facts, indent=1) + "\n")
+        try:
+            yield
+        finally:
+            self._folder.ready.unlink(missing_ok=True)
+            server.close()
+
+    async def _or_death(self, work: Coroutine[object, object, T], died: asyncio.Task[SandboxError]) -> T:
+        """The result of ``work``, or the error of a server that ended meanwhile."""
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait((task, died), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise died.result()
+            return task.result()
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait((task,))

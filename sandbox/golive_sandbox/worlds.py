@@ -1,0 +1,134 @@
+"""The worlds of one plane and what is broken in them: what the control socket offers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from golive_sandbox.control import Say
+from golive_sandbox.errors import SandboxError
+from golive_sandbox.plane import Plane
+from golive_sandbox.scenarios import faults, table
+from golive_sandbox.scenarios.faults import Fault
+from golive_sandbox.types import Json, JsonValue, text
+from golive_sandbox.world.rights import ARGO_NAMESPACE
+from golive_sandbox.world.settings import KUBECONFIG, SETTINGS
+from golive_sandbox.world.world import World
+
+DEFAULT = "maestro"
+"""The world that ``up`` makes; a world's name is its namespace."""
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,40}[a-z0-9])?")
+_TAKEN = ("default", ARGO_NAMESPACE)
+
+
+class _Living:
+    """A world, what is broken in it (in that order), and a lock: one change at a time."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.broken: list[Fault] = []
+        self.lock = asyncio.Lock()
+
+
+class Worlds:
+    """All worlds of ``plane``, the default one in ``folder`` itself, others below it."""
+
+    def __init__(self, plane: Plane, folder: Path) -> None:
+        self._plane = plane
+        self._folder = folder
+        self._living: dict[str, _Living] = {}
+        self._requests: dict[str, Callable[[Json, Say], Awaitable[Json]]] = {
+            "status": self._status,
+            "break": self._break,
+            "heal": self._heal,
+            "create-world": self._create,
+            "delete-world": self._delete,
+        }
+
+    async def handle(self, request: Json, say: Say) -> Json:
+        """Answer one request: ``do`` names it, ``world`` the world (default: the default one)."""
+        known = self._requests.get(text(request, "do"))
+        if known is None:
+            raise SandboxError(f"expected do: {', '.join(self._requests)}; got {text(request, 'do')!r}")
+        return await known(request, say)
+
+    async def create(self, name: str, scenario: str, say: Say) -> World:
+        """Make a world with the faults of ``scenario``."""
+        if not _NAME.fullmatch(name) or name.startswith("kube-") or name in _TAKEN:
+            raise SandboxError(f"expected a name for a namespace of its own (lower case, digits, '-'), got {name!r}")
+        if name in self._living:
+            raise SandboxError(f"world {name} exists already: delete it first, or take another name")
+        wanted = table.named(scenario)
+        if wanted.own_plane and self._living:
+            raise SandboxError(f"scenario {scenario} breaks the whole plane: start a sandbox of its own for it")
+        folder = self._folder if name == DEFAULT else self._folder / "worlds" / name
+        living = self._living[name] = _Living(World(self._plane, name, folder))
+        async with living.lock:
+            await living.world.create()
+            for fault in wanted.faults:
+                await self._switch_on(living, faults.named(fault), say)
+        return living.world
+
+    async def _create(self, request: Json, say: Say) -> Json:
+        world = await self.create(text(request, "world"), text(request, "scenario") or table.CLEAN, say)
+        return _files(world)
+
+    async def _delete(self, request: Json, _: Say) -> Json:
+        living = self._of(request)
+        async with living.lock:
+            await living.world.delete()
+            del self._living[living.world.namespace]
+        return {}
+
+    async def _break(self, request: Json, say: Say) -> Json:
+        living, fault = self._of(request), faults.named(text(request, "fault"))
+        async with living.lock:
+            if fault in living.broken:
+                raise SandboxError(f"{fault.name} is already broken in world {living.world.namespace}")
+            if fault.own_plane and len(self._living) > 1:
+                raise SandboxError(f"{fault.name} breaks the whole plane, which has other worlds: delete those first")
+            await self._switch_on(living, fault, say)
+        return {"broken": _names(living)}
+
+    async def _heal(self, request: Json, say: Say) -> Json:
+        living, fault = self._of(request), faults.named(text(request, "fault"))
+        async with living.lock:
+            if fault not in living.broken:
+                raise SandboxError(f"{fault.name} is not broken in world {living.world.namespace}")
+            say(f"Healing: {fault.summary} ...")
+            await fault.off(living.world)
+            living.broken.remove(fault)
+        return {"broken": _names(living)}
+
+    async def _status(self, _: Json, __: Say) -> Json:
+        return {
+            "worlds": [
+                {**_files(one.world), "broken": _names(one), "rollout": await one.world.rollout.describe()}
+                for one in self._living.values()
+            ]
+        }
+
+    async def _switch_on(self, living: _Living, fault: Fault, say: Say) -> None:
+        say(f"Breaking: {fault.summary} ...")
+        await fault.on(living.world)
+        living.broken.append(fault)
+
+    def _of(self, request: Json) -> _Living:
+        name = text(request, "world") or DEFAULT
+        if name not in self._living:
+            raise SandboxError(f"expected a world of: {', '.join(self._living)}; got {name!r}")
+        return self._living[name]
+
+
+def _names(living: _Living) -> list[JsonValue]:
+    return [fault.name for fault in living.broken]
+
+
+def _files(world: World) -> Json:
+    return {
+        "name": world.namespace,
+        "golive_toml": str(world.folder / SETTINGS),
+        "kubeconfig": str(world.folder / KUBECONFIG),
+    }
