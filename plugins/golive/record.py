@@ -104,8 +104,9 @@ def _unchained(entries: tuple[Entry, ...], before: list[Kept]) -> str:
     link = entries[0].data.get("previous") if entries else None
     if not isinstance(link, dict):
         return ""
+    wanted = (link.get("seq"), link.get("hash"))
     for one in before:
-        if one.run == link.get("run") and any(e.seq == link.get("seq") and e.hash == link.get("hash") for e in one.entries):
+        if one.run == link.get("run") and any((entry.seq, entry.hash) == wanted for entry in one.entries):
             return ""
     return f"run {entries[0].data.get('run')} continues {link.get('run')}, which is not in the record as it was then"
 

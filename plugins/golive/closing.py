@@ -1,0 +1,128 @@
+"""Closing a run: the verdict file, written by pytest, or by the watchdog when pytest is gone."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import platform
+import socket
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from golive.config import Settings
+from golive.criterion import Gate, Ratified, Stage
+from golive.errors import JournalError
+from golive.journal import Entry, Journal, now
+from golive.record import VERDICT, Run, read_record, write_json
+from golive.redact import Redactor
+from golive.types import Json
+from golive.verdict import Decision, Verdict, decide
+
+SCHEMA = Path(__file__).with_name("verdict.schema.json")
+
+
+def driver(settings: Settings) -> str:
+    """Who drives: the person ``golive.toml`` names, and the account, host and process that runs this."""
+    try:
+        account = getpass.getuser()
+    except (OSError, KeyError):
+        account = f"uid {os.getuid()}"
+    return f"{settings.people.release_driver.name or 'nobody named'} ({account}@{socket.gethostname()}, pid {os.getpid()})"
+
+
+@cache
+def versions() -> Json:
+    """The versions of what judged."""
+    names = ("maestro-golive", "pytest", "pytest-xdist", "kubernetes")
+    return {"python": platform.python_version(), **{name: _version(name) for name in names}}
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def judge(
+    run: Run, settings: Settings, ratified: Ratified, journal: Journal, scope: Sequence[Stage],
+    *, problems: Sequence[str] = (), rollback: Json | None = None,
+) -> Verdict:
+    """``decide()`` over what this run and the record hold; an unreadable journal is a reason for NO-GO, not a crash."""
+    entries: tuple[Entry, ...] = ()
+    found = list(problems)
+    try:
+        entries = journal.read()
+    except JournalError as error:
+        found.append(str(error))
+    earlier = tuple(kept for kept in read_record(run.reports, run.digest) if kept.run != run.id)
+    fresh = timedelta(hours=settings.record.fresh_hours)
+    return decide(ratified, entries, scope=scope, earlier=earlier, fresh=fresh, problems=found, rollback=rollback)
+
+
+def verdict_json(
+    verdict: Verdict, run: Run, settings: Settings, *, who: str, started: str, finished: str | None, redactor: Redactor
+) -> Json:
+    """The verdict as ``golive.verdict/v1``, redacted and checked against the schema."""
+    target, release = settings.target, settings.release
+    value: Json = {
+        "schema": "golive.verdict/v1",
+        "run": {"id": run.id, "started": started, "finished": finished, "driver": who, "versions": versions()},
+        "target": {"cluster": target.cluster, "namespace": target.namespace, "rollout": target.rollout},
+        "release": {"image": release.image, "tag": release.tag, "digest": release.digest, "revision": release.revision},
+        "scope": [stage.value for stage in verdict.scope],
+        "verdict": verdict.decision.value,
+        "release_verdict": verdict.release.value,
+        "exit": int(verdict.exit_code),
+        "problems": list(verdict.problems),
+        "criteria": [row.to_json() for row in verdict.criteria],
+        "not_implemented": [row.id for row in verdict.left_out],
+        "rollback": verdict.rollback,
+    }
+    value = redactor.json(value)
+    import jsonschema  # noqa: PLC0415  (only a run that ends needs it)
+
+    jsonschema.validate(value, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    return value
+
+
+def write_verdict(run: Run, value: Json) -> None:
+    """Keep the verdict with its run, and as the newest of the reports folder. Raises ``JournalError``."""
+    try:
+        for path in (run.folder / VERDICT, run.reports / VERDICT):
+            write_json(path, value)
+    except OSError as error:
+        raise JournalError(f"{run.reports / VERDICT}: expected to write the verdict, found: {error.strerror}") from error
+
+
+def close(
+    run: Run, settings: Settings, ratified: Ratified, journal: Journal, scope: Sequence[Stage],
+    *, who: str, started: str, problems: Sequence[str], rollback: Json | None, redactor: Redactor,
+) -> Verdict:
+    """Judge, write the verdict, and journal that the run is over; what cannot be kept is a problem of the verdict."""
+    verdict = judge(run, settings, ratified, journal, scope, problems=problems, rollback=rollback)
+    try:
+        value = verdict_json(verdict, run, settings, who=who, started=started, finished=now(), redactor=redactor)
+        write_verdict(run, value)
+        journal.append("finished", {"verdict": verdict.decision.value, "release_verdict": verdict.release.value})
+    except JournalError as error:
+        kept = [*problems, f"the record is not whole: {error}"]
+        verdict = judge(run, settings, ratified, journal, scope, problems=kept, rollback=rollback)
+    return verdict
+
+
+def cause_of(verdict: Verdict) -> str:
+    """The criterion that a rollback is called for: the worst p0, or ``session`` when no criterion stands for it."""
+    return verdict.failing[0].criterion.id if verdict.failing else "session"
+
+
+def may_call(verdict: Verdict) -> bool:
+    """Whether the end of a session with this verdict calls the rollback hook (never for a post-deploy criterion)."""
+    if verdict.decision is not Decision.NO_GO or set(verdict.scope) <= {Stage.POSTDEPLOY}:
+        return False
+    rows = [row for row in verdict.failing if row.criterion.stage is not Stage.POSTDEPLOY]
+    return bool(rows or verdict.problems) and all(row.criterion.gate is Gate.P0 for row in rows)

@@ -1,0 +1,67 @@
+"""What a criterion claims and what it saw, and the only way a claim can fail.
+
+A failed claim teaches in three lines: ``expected:``, ``observed:``, ``fix:`` (style guide, rule 7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from golive.types import Json
+
+MOST_TEXT = 20_000
+"""Characters of one piece of evidence; what is longer is cut, and says so."""
+
+
+class ClaimFailed(AssertionError):  # noqa: N818  (a failed claim is a finding about the cluster, not an error of ours)
+    """What was observed is not what the criterion expects. The only thing that makes a criterion *failed*."""
+
+    def __init__(self, expected: str, observed: str, fix: str) -> None:
+        super().__init__(f"expected: {expected}\nobserved: {observed}\nfix: {fix}")
+        self.expected = expected
+        self.observed = observed
+        self.fix = fix
+
+
+@dataclass
+class Recorder:
+    """Collects the evidence of one criterion; every check says what it expected and saw, also when it holds."""
+
+    criterion: str
+    expected: str = ""
+    observed: str = ""
+    fix: str = ""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    _claims: list[tuple[str, str]] = field(default_factory=list)
+
+    def attach(self, name: str, content: str) -> None:
+        """Keep a piece of evidence: what was read, from where."""
+        more = len(content) - MOST_TEXT
+        self.notes.append((name, content if more <= 0 else f"{content[:MOST_TEXT]}\n… {more} characters more"))
+
+    def check(self, holds: bool, *, expected: str, observed: str, fix: str) -> None:
+        """Claim that ``holds``; raises ``ClaimFailed`` when it does not."""
+        self._claims.append((expected, observed))
+        if not holds:
+            self.fails(expected=expected, observed=observed, fix=fix)
+        self.expected = "; ".join(claim for claim, _ in self._claims)
+        self.observed = "; ".join(seen for _, seen in self._claims)
+
+    def fails(self, *, expected: str, observed: str, fix: str) -> NoReturn:
+        """The claim does not hold: raises ``ClaimFailed``."""
+        self.expected, self.observed, self.fix = expected, observed, fix
+        raise ClaimFailed(expected, observed, fix)
+
+    def equal(self, what: str, *, expected: object, observed: object, fix: str) -> None:
+        """Claim that two values are equal."""
+        self.check(expected == observed, expected=f"{what}: {expected}", observed=f"{what}: {observed}", fix=fix)
+
+    def to_json(self) -> Json:
+        """For the journal."""
+        return {
+            "expected": self.expected,
+            "observed": self.observed,
+            "fix": self.fix,
+            "evidence": [f"{name}: {content}" for name, content in self.notes],
+        }

@@ -1,0 +1,130 @@
+"""Scope, order and gates: which stages are judged, in which order, and when a criterion may start.
+
+A test of a later stage waits in its own set-up until the journal holds an outcome for every criterion before it, and
+ends not proven at once when a p0 there did not pass. Every process reads the same journal, so this holds under ``-n``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from _pytest.mark.expression import Expression
+
+from golive.criterion import STAGES, TARGET, Criterion, Gate, Outcome, Ratified, Stage
+from golive.errors import ConfigError
+from golive.journal import Entry
+from golive.record import Kept
+from golive.verdict import newest_outcome, outcome_of, since_rollback, stages_of
+
+MARKERS = (
+    "p0: NO-GO unless it passed",
+    "p1: shown, and acknowledged when it failed",
+    *(f"{stage.value}: a criterion of the {stage.value} stage" for stage in STAGES),
+    "soak: a long-running load criterion, not part of the go-live's own scope",
+    "criterion(id): the criterion of criteria.toml that this test is",
+)
+
+
+def scope_of(expression: str, configured: Sequence[str] | None, ratified: Ratified) -> tuple[Stage, ...]:
+    """The stages a run judges: those with a criterion that ``-m`` selects; else ``golive.toml``'s; else all.
+
+    Raises ``ConfigError`` for a stage that does not exist.
+    """
+    if not expression:
+        unknown = sorted(set(configured or ()) - {stage.value for stage in STAGES})
+        if unknown:
+            known = ", ".join(STAGES)
+            raise ConfigError(f"golive.toml: scope: expected stages among {known}, found {', '.join(unknown)}")
+        return stages_of(configured) if configured else STAGES
+    return stages_of([row.stage for row in ratified.criteria if _selects(expression, row.markers)])
+
+
+def _selects(expression: str, markers: frozenset[str]) -> bool:
+    return Expression.compile(expression).evaluate(lambda name, /, **_: name in markers)
+
+
+def names_stage(expression: str) -> bool:
+    """Whether a ``-m`` expression speaks of a go-live at all."""
+    words = {stage.value for stage in STAGES} | {gate.value for gate in Gate} | {"soak"}
+    return any(word in words for word in expression.replace("(", " ").replace(")", " ").split())
+
+
+class Door(StrEnum):
+    """What a gate says."""
+
+    OPEN = "open"
+    WAIT = "wait"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class GateState:
+    """Whether a criterion may start; ``why`` is for people."""
+
+    door: Door
+    why: str = ""
+
+
+OPEN = GateState(Door.OPEN)
+
+
+def gate(
+    row: Criterion,
+    ratified: Ratified,
+    scope: Sequence[Stage],
+    entries: Sequence[Entry],
+    *,
+    earlier: Sequence[Kept] = (),
+    fresh: timedelta = timedelta(hours=24),
+) -> GateState:
+    """Whether ``row`` may start, judged from this run's ``entries`` and the record of ``earlier`` runs. Pure."""
+    missing = _missing_in_record(row, ratified, scope, earlier, entries, fresh)
+    if missing:
+        return GateState(Door.CLOSED, f"no fresh pass in the record of this digest for: {', '.join(missing)}")
+    before = [one for one in ratified.in_scope(scope) if one.order < row.order]
+    outcomes = {one.id: _outcomes(one, entries) for one in before}
+    bad = [one.id for one in before if _blocks(one, outcomes[one.id])]
+    if bad:
+        return GateState(Door.CLOSED, f"before it, these p0 criteria did not pass: {', '.join(bad)}")
+    if before and any(entry.kind == "worker_died" for entry in entries):
+        return GateState(Door.CLOSED, "a worker process died before it, so what it was judging is not proven")
+    open_ones = [one.id for one in before if not outcomes[one.id]]
+    if open_ones:
+        return GateState(Door.WAIT, f"waiting for {', '.join(open_ones)}")
+    return OPEN
+
+
+def _outcomes(row: Criterion, entries: Sequence[Entry]) -> list[Outcome]:
+    return [outcome_of(entry) for entry in entries if entry.kind == "outcome" and entry.data.get("id") == row.id]
+
+
+def _blocks(row: Criterion, outcomes: Sequence[Outcome]) -> bool:
+    return row.gate is Gate.P0 and any(not row.counts_as_passed(outcome) for outcome in outcomes)
+
+
+def _missing_in_record(
+    row: Criterion,
+    ratified: Ratified,
+    scope: Sequence[Stage],
+    earlier: Sequence[Kept],
+    entries: Sequence[Entry],
+    fresh: timedelta,
+) -> list[str]:
+    """The p0 criteria of earlier stages outside the scope without a fresh pass in the record."""
+    outside = [stage for stage in STAGES[: STAGES.index(row.stage)] if stage not in scope]
+    needed = [one for one in ratified.in_scope(outside) if one.gate is Gate.P0]
+    if not needed:
+        return []
+    kept = since_rollback([entry for run in earlier for entry in run.entries])
+    known = [*kept, *entries]
+    newest = {one.id: newest_outcome(one, known, fresh) for one in needed}
+    return [one.id for one in needed if (outcome := newest[one.id]) is None or not one.counts_as_passed(outcome)]
+
+
+def target_passed(ratified: Ratified, entries: Sequence[Entry]) -> bool:
+    """Whether nothing in this run says that the cluster is another one than intended."""
+    row = ratified.get(TARGET)
+    return row is None or not _blocks(row, _outcomes(row, entries))

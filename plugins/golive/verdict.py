@@ -1,0 +1,241 @@
+"""``decide()``: GO, NO-GO or PENDING from the ratified list and the journal. Pure: no clock, no file, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+
+from golive.criterion import APPROVAL, STAGES, TARGET, Criterion, Gate, Outcome, Ratified, Stage
+from golive.journal import Entry
+from golive.record import Kept
+from golive.types import Json, text
+
+
+class Decision(StrEnum):
+    """What a release driver acts on."""
+
+    GO = "GO"
+    NO_GO = "NO-GO"
+    PENDING = "PENDING"
+
+
+class Exit(IntEnum):
+    """Exit codes beside pytest's own (4 is pytest's usage error, used for configuration errors too)."""
+
+    GO = 0
+    CONFIG = 4
+    NO_GO = 20
+    NOT_ROLLED_BACK = 21
+    PENDING = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of one criterion in this run. ``seconds`` is its whole duration."""
+
+    criterion: Criterion
+    outcome: Outcome
+    expected: str
+    observed: str
+    fix: str
+    evidence: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        """Whether this is good enough for the criterion."""
+        return self.criterion.counts_as_passed(self.outcome)
+
+    def to_json(self) -> Json:
+        """A row of ``verdict.json``."""
+        return {
+            "id": self.criterion.id,
+            "gate": self.criterion.gate.value,
+            "stage": self.criterion.stage.value,
+            "outcome": self.outcome.value,
+            "expected": self.expected,
+            "observed": self.observed,
+            "fix": self.fix,
+            "evidence": list(self.evidence),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The whole answer. ``problems`` are reasons for NO-GO that no criterion stands for."""
+
+    scope: tuple[Stage, ...]
+    decision: Decision
+    release: Decision
+    criteria: tuple[Judged, ...]
+    left_out: tuple[Criterion, ...]
+    problems: tuple[str, ...]
+    rollback: Json | None
+
+    @property
+    def exit_code(self) -> Exit:
+        """0 GO, 20 NO-GO, 21 NO-GO and the rollback is not proven, 22 PENDING."""
+        if self.decision is Decision.GO:
+            return Exit.GO
+        if self.decision is Decision.PENDING:
+            return Exit.PENDING
+        proven = self.rollback is None or self.rollback.get("proven") is True
+        return Exit.NO_GO if proven else Exit.NOT_ROLLED_BACK
+
+    @property
+    def failing(self) -> tuple[Judged, ...]:
+        """The p0 criteria that hold the verdict at NO-GO, what was observed to be wrong first."""
+        bad = [row for row in self.criteria if not row.good and row.criterion.gate is Gate.P0]
+        return tuple(sorted(bad, key=lambda row: row.outcome is not Outcome.FAILED))
+
+
+_WORST = (Outcome.FAILED, Outcome.NOT_PROVEN, Outcome.OFF, Outcome.ATTESTED, Outcome.PASSED)
+NO_OUTCOME = "no outcome was recorded: the test was not collected, was interrupted, or its process died"
+
+
+def decide(
+    ratified: Ratified,
+    entries: Sequence[Entry],
+    *,
+    scope: Sequence[Stage],
+    earlier: Sequence[Kept] = (),
+    fresh: timedelta = timedelta(hours=24),
+    problems: Sequence[str] = (),
+    rollback: Json | None = None,
+) -> Verdict:
+    """The verdict of a run, from its journal's ``entries`` and the record of ``earlier`` runs of the same digest.
+
+    GO needs a recorded pass of every implemented p0 criterion in ``scope`` and at least one of them; anything that is
+    not a pass is NO-GO. ``release`` speaks of the whole go-live: every p0 of sections 0 to 4 and 6, from fresh passes.
+    """
+    judged = tuple(_judge(row, entries) for row in ratified.in_scope(scope))
+    left_out = ratified.not_implemented(scope)
+    found = [*problems, *_problems(ratified, entries, judged)]
+    bad = [row for row in judged if row.criterion.gate is Gate.P0 and not row.good]
+    waiting = bool(bad) and all(_is_waiting(row) for row in bad)
+    decision = Decision.NO_GO if found or bad else Decision.GO
+    if waiting and not found:
+        decision = Decision.PENDING
+    release = _release(ratified, entries, earlier, fresh, decision)
+    return Verdict(tuple(scope), decision, release, judged, left_out, tuple(dict.fromkeys(found)), rollback)
+
+
+def _judge(row: Criterion, entries: Sequence[Entry]) -> Judged:
+    """The worst of the outcomes recorded for a criterion; a retry cannot hide what was seen."""
+    seen = [entry for entry in entries if entry.kind == "outcome" and entry.data.get("id") == row.id]
+    if not seen:
+        fix = "run the whole stage again without deselecting anything; if its process died, read the journal"
+        return Judged(row, Outcome.NOT_PROVEN, row.title, NO_OUTCOME, fix)
+    worst = min(seen, key=lambda entry: _WORST.index(outcome_of(entry)))
+    data = worst.data
+    seconds = data.get("seconds")
+    return Judged(
+        row,
+        outcome_of(worst),
+        text(data, "expected") or row.title,
+        text(data, "observed"),
+        text(data, "fix"),
+        tuple(item for item in _texts(data, "evidence")),
+        float(seconds) if isinstance(seconds, int | float) else 0.0,
+    )
+
+
+def _texts(data: Json, key: str) -> list[str]:
+    value = data.get(key)
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def outcome_of(entry: Entry) -> Outcome:
+    """The outcome an entry records; an unknown word is not a pass."""
+    try:
+        return Outcome(text(entry.data, "outcome"))
+    except ValueError:
+        return Outcome.NOT_PROVEN
+
+
+def _problems(ratified: Ratified, entries: Sequence[Entry], judged: Sequence[Judged]) -> list[str]:
+    problems = [text(entry.data, "problem") for entry in entries if entry.kind == "problem"]
+    lists = {text(entry.data, "ratified") for entry in entries if entry.kind == "run"}
+    if lists - {ratified.sha256}:
+        problems.append("the ratified list was changed while the run was under way")
+    known = {row.id for row in ratified.criteria}
+    strange = {text(entry.data, "id") for entry in entries if entry.kind == "outcome"} - known
+    for name in sorted(strange):
+        problems.append(f"{name} is not in the ratified list: nobody agreed what it decides, so it is a p0 not proven")
+    if not any(row.criterion.gate is Gate.P0 for row in judged):
+        problems.append("no implemented p0 criterion is in scope: nothing was proven")
+    return problems
+
+
+def _is_waiting(row: Judged) -> bool:
+    return row.criterion.id == APPROVAL and row.outcome is Outcome.NOT_PROVEN
+
+
+def _release(
+    ratified: Ratified, entries: Sequence[Entry], earlier: Sequence[Kept], fresh: timedelta, decision: Decision
+) -> Decision:
+    """GO only when every p0 of the go-live itself has a fresh pass for this digest; nothing unbuilt, nothing missing."""
+    if decision is Decision.NO_GO:
+        return Decision.NO_GO
+    rows = [row for row in ratified.criteria if row.gate is Gate.P0 and row.stage is not Stage.POSTDEPLOY]
+    rows = [row for row in rows if not row.soak]
+    built = [row for row in rows if row.implemented]
+    everything = since_rollback([*(entry for run in earlier for entry in run.entries), *entries])
+    latest = {row.id: newest_outcome(row, everything, fresh) for row in built}
+    if any(outcome is Outcome.FAILED for outcome in latest.values()):
+        return Decision.NO_GO
+    whole = len(built) == len(rows) and not any(run.problem for run in earlier)
+    proven = all((seen := latest[row.id]) is not None and row.counts_as_passed(seen) for row in built)
+    return Decision.GO if whole and proven and decision is Decision.GO else Decision.PENDING
+
+
+def newest_outcome(row: Criterion, entries: Sequence[Entry], fresh: timedelta) -> Outcome | None:
+    """The newest recorded outcome of a criterion that is not older than ``fresh`` before the newest entry, or ``None``.
+
+    A run's outcomes count together, the worst of them, so that a retry inside a run hides nothing.
+    """
+    if not entries:
+        return None
+    end = max(datetime.fromisoformat(entry.time) for entry in entries)
+    run = ""
+    outcomes: dict[str, list[Outcome]] = {}
+    for entry in entries:
+        if entry.kind == "run":
+            run = text(entry.data, "run")
+        is_it = entry.kind == "outcome" and entry.data.get("id") == row.id
+        if is_it and end - datetime.fromisoformat(entry.time) <= fresh:
+            outcomes.setdefault(run, []).append(outcome_of(entry))
+    if not outcomes:
+        return None
+    return min(outcomes[max(outcomes)], key=_WORST.index)
+
+
+def since_rollback(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """What was recorded after traffic was last taken back; evidence from before speaks of a world that is gone."""
+    taken_back = [n for n, entry in enumerate(entries) if entry.kind == "rollback" and entry.data.get("did")]
+    return entries[taken_back[-1] + 1 :] if taken_back else entries
+
+
+def gate_of(ratified: Ratified, criterion_id: str) -> Gate:
+    """The gate of a criterion; one the list does not know counts as p0."""
+    row = ratified.get(criterion_id)
+    return row.gate if row else Gate.P0
+
+
+def calls_rollback(ratified: Ratified, entry: Entry) -> bool:
+    """Whether this entry is a failed p0 that takes traffic back: not 0.1-target, not postdeploy."""
+    if entry.kind != "outcome" or outcome_of(entry) is not Outcome.FAILED:
+        return False
+    name = text(entry.data, "id")
+    row = ratified.get(name)
+    return gate_of(ratified, name) is Gate.P0 and name != TARGET and (row is None or row.stage is not Stage.POSTDEPLOY)
+
+
+def stages_of(words: Sequence[str]) -> tuple[Stage, ...]:
+    """Stages by name, in the runbook's order."""
+    return tuple(stage for stage in STAGES if stage.value in set(words))
+
+

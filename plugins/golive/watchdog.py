@@ -1,0 +1,280 @@
+"""The watchdog: a detached process, and the only executor of a rollback.
+
+It is started before the first write, in a session of its own, and holds one end of a pipe. It acts by itself when the
+journal shows a failed p0, when pytest asks, when nothing could be proven for the blind limit, and when the pipe closes,
+which means that pytest is gone. In that last case it also writes the verdict.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from golive.closing import cause_of, close, judge, may_call
+from golive.config import Settings
+from golive.criterion import Gate, Outcome, Ratified, Stage, load_ratified
+from golive.errors import GoliveError, JournalError
+from golive.journal import Journal
+from golive.record import Run, read_record
+from golive.redact import Redactor
+from golive.stages import target_passed
+from golive.types import Json, mapping, text
+from golive.verdict import calls_rollback, gate_of, outcome_of
+
+if TYPE_CHECKING:
+    from golive.cluster import Cluster
+    from golive.rollback import T0, RollbackResult, RollbackTarget
+
+TICK = 0.05
+"""Seconds between two looks at the journal."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the watchdog is told when it starts; credentials travel through the pipe, never through a file."""
+
+    run: Run
+    settings: Settings
+    ratified: Ratified
+    scope: tuple[Stage, ...]
+    access: Json
+    armed: bool
+    by_hand: bool
+    who: str
+    started: str
+
+    @classmethod
+    def from_json(cls, data: Json) -> Order:
+        """Read the first line of the pipe."""
+        return cls(
+            run=Run.from_json(mapping(data, "run")),
+            settings=Settings.model_validate_json(json.dumps(data["settings"])),
+            ratified=load_ratified(Path(text(data, "ratified"))),
+            scope=tuple(Stage(str(word)) for word in list_of(data, "scope")),
+            access=mapping(data, "access"),
+            armed=data.get("armed") is True,
+            by_hand=data.get("by_hand") is True,
+            who=text(data, "who"),
+            started=text(data, "started"),
+        )
+
+
+def list_of(data: Json, key: str) -> list[object]:
+    """The list under ``key``."""
+    value = data.get(key)
+    return list(value) if isinstance(value, list) else []
+
+
+@dataclass
+class Watchdog:
+    """Follows one run until it is over."""
+
+    order: Order
+    journal: Journal
+    redactor: Redactor
+    result: RollbackResult | None = None
+    unproven_since: float | None = None
+    unproven_cause: str = ""
+    seen: int = 0
+    size: int = -1
+    finished: bool = False
+    cluster: Cluster | None = field(default=None)
+
+    def connect(self) -> Cluster:
+        """The one client; made when first needed, so that starting is quick."""
+        from golive.access import Access  # noqa: PLC0415
+        from golive.cluster import Cluster  # noqa: PLC0415
+
+        if self.cluster is None:
+            target = self.order.settings.target
+            self.cluster = Cluster(
+                Access.from_json(self.order.access),
+                uid=target.cluster_uid,
+                request_seconds=target.request_seconds,
+                requests_per_second=target.requests_per_second,
+            )
+        return self.cluster
+
+    def target(self) -> RollbackTarget:
+        """What may be taken back."""
+        from golive.rollback import RollbackTarget  # noqa: PLC0415
+
+        settings = self.order.settings
+        return RollbackTarget(
+            namespace=settings.target.namespace,
+            rollout=settings.target.rollout,
+            stable_service=settings.services.stable,
+            canary_service=settings.services.canary,
+            ingress=settings.services.ingress or "",
+            image=settings.release.image,
+            digest=settings.release.digest,
+        )
+
+    def note(self, kind: str, facts: Json) -> None:
+        """Journal a step; raises ``JournalError``, which the transaction remembers and survives."""
+        self.journal.append(kind, facts)
+
+    def snapshot(self) -> None:
+        """Keep what is proven good before the first percent moves; its absence is journalled with the reason."""
+        from golive.rollback import snapshot  # noqa: PLC0415
+
+        try:
+            self.connect().check_identity()
+            t0 = snapshot(self.connect(), self.target())
+            self.note("t0", t0.to_json() if t0 else {"missing": "the rollout is not Healthy on another version"})
+        except GoliveError as error:
+            self.complain("t0", error)
+
+    def complain(self, what: str, error: Exception) -> None:
+        """Say on stderr (the run's watchdog.log) what went wrong where the journal may be what is broken."""
+        print(self.redactor.text(f"{what}: {type(error).__name__}: {error}"), file=sys.stderr, flush=True)  # noqa: T201
+
+    def known(self) -> tuple[T0 | None, bool]:
+        """The newest T0 snapshot in the record, and whether this release was taken back before."""
+        from golive.rollback import T0  # noqa: PLC0415
+
+        entries = [entry for run in read_record(self.order.run.reports, self.order.run.digest) for entry in run.entries]
+        snapshots = [entry.data for entry in entries if entry.kind == "t0" and "missing" not in entry.data]
+        back = any(entry.kind == "rollback" and entry.data.get("did") for entry in entries)
+        return (T0.from_json(snapshots[-1]) if snapshots else None), back
+
+    def act(self, cause: str, started: float) -> None:
+        """Take traffic back, once; a second cause finds the result of the first."""
+        from golive.rollback import roll_back  # noqa: PLC0415
+
+        if self.result is not None:
+            return
+        t0, before = self.known()
+        self.result = roll_back(
+            self.connect(),
+            self.target(),
+            cause,
+            t0=t0,
+            rolled_back_before=before,
+            deadline=self.order.settings.rollback.deadline_seconds,
+            note=self.note,
+            started=started,
+            look_only=not (self.order.armed or self.order.by_hand),
+        )
+        try:
+            self.note("rollback", self.result.to_json())
+        except JournalError as error:
+            self.complain("rollback", error)
+
+    def look(self) -> None:
+        """Read what the journal has new, and act on a failed p0 or on blindness past its limit."""
+        try:
+            size = self.order.run.journal.stat().st_size
+            if size != self.size:
+                self.size = size
+                self.judge_new()
+        except (OSError, JournalError) as error:
+            self.complain("journal", error)
+        limit = self.order.settings.rollback.blind_limit_seconds
+        if self.unproven_since is not None and time.monotonic() - self.unproven_since > limit:
+            self.act(self.unproven_cause, time.monotonic())
+
+    def judge_new(self) -> None:
+        """The entries since the last look."""
+        entries = self.journal.read()
+        new, self.seen = entries[self.seen :], len(entries)
+        if not target_passed(self.order.ratified, entries):
+            return  # nothing is written to a cluster that is not the intended one
+        for entry in new:
+            name = text(entry.data, "id")
+            if calls_rollback(self.order.ratified, entry) and self.order.armed:
+                self.act(name, time.monotonic())
+            unproven = entry.kind == "outcome" and outcome_of(entry) is Outcome.NOT_PROVEN
+            row = self.order.ratified.get(name)
+            after = row is not None and row.stage is Stage.POSTDEPLOY
+            p0 = gate_of(self.order.ratified, name) is Gate.P0 and not after
+            if unproven and p0 and self.order.armed and self.unproven_since is None:
+                self.unproven_since, self.unproven_cause = time.monotonic(), name
+
+    def obey(self, line: bytes) -> None:
+        """One command of pytest's: ``ask`` for a rollback, ``finish`` to hear what became of it, ``over``."""
+        command: Json = json.loads(line)
+        cause = text(command, "ask")
+        if cause:
+            self.act(cause, time.monotonic())
+        if "finish" in command:
+            self.look()
+            answer: Json = {"rollback": self.result.to_json() if self.result else None}
+            os.write(sys.stdout.fileno(), json.dumps(answer).encode() + b"\n")
+        self.finished = self.finished or "over" in command
+
+    def alone(self) -> None:
+        """Pytest is gone: take traffic back if the verdict is NO-GO, and write the verdict in its place."""
+        order = self.order
+        gone = ["pytest was gone before it had judged: killed, cancelled or disconnected"]
+        verdict = judge(order.run, order.settings, order.ratified, self.journal, order.scope, problems=gone)
+        if may_call(verdict) and self.trusted() and self.result is None:
+            self.act(cause_of(verdict), time.monotonic())
+        close(
+            order.run, order.settings, order.ratified, self.journal, order.scope,
+            who=order.who, started=order.started, problems=gone,
+            rollback=self.result.to_json() if self.result else None, redactor=self.redactor,
+        )
+
+    def trusted(self) -> bool:
+        """Whether nothing says that the cluster is another one than intended."""
+        try:
+            return target_passed(self.order.ratified, self.journal.read())
+        except JournalError as error:
+            self.complain("journal", error)
+            return True  # the identity is checked again before every write
+
+    def follow(self, pipe: int) -> None:
+        """Until pytest says that the run is over, or is gone."""
+        rest = b""
+        while not self.finished:
+            if not select.select([pipe], [], [], TICK)[0]:
+                self.look()
+                continue
+            data = os.read(pipe, 65536)
+            if not data:
+                self.look()
+                if not self.order.by_hand:
+                    self.alone()
+                return
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                self.obey(line)
+
+
+def main() -> int:
+    """Run as ``python -m golive.watchdog`` with the order on stdin."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    pipe = sys.stdin.fileno()
+    raw = b""
+    while not raw.endswith(b"\n"):
+        part = os.read(pipe, 1)
+        if not part:
+            return 1
+        raw += part
+    order = Order.from_json(json.loads(raw))
+    redactor = Redactor.from_environment()
+    dog = Watchdog(order, Journal(order.run.journal, f"watchdog/{os.getpid()}", redactor), redactor)
+    os.write(sys.stdout.fileno(), b'{"ready": true}\n')
+    threading.Thread(target=dog.snapshot, daemon=True).start()
+    try:
+        dog.follow(pipe)
+    except Exception:  # noqa: BLE001  (whatever it is, it is kept: a silent watchdog would be the worst)
+        print(redactor.text(traceback.format_exc()), file=sys.stderr, flush=True)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
