@@ -42,8 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         const="clean",
         default=None,
         metavar="SCENARIO",
-        help="judge a sandbox on this machine instead of the cluster in golive.toml: "
-        "a real control plane that comes up for this session (--sandbox=NAME: a world with faults; golive-sandbox scenarios lists them)",
+        help="judge a sandbox on this machine instead of the cluster in golive.toml: a real control plane that comes "
+        "up for this session (--sandbox=NAME: a world with faults; golive-sandbox scenarios lists them)",
     )
 
 

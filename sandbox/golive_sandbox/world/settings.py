@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from golive_sandbox.kubeconfig import CLUSTER
@@ -34,7 +34,7 @@ class Settings:
     cluster_uid: str
     namespace: str
     release: Release
-    people: Mapping[str, str] = _PEOPLE
+    people: Mapping[str, str] = field(default_factory=lambda: _PEOPLE)
     """Role and name; an empty name is a role that nobody fills."""
 
     def with_person(self, role: str, name: str) -> Settings:
