@@ -5,7 +5,7 @@ from __future__ import annotations
 from golive_sandbox import waiting
 from golive_sandbox.api import Api
 from golive_sandbox.errors import ApiError, SandboxError
-from golive_sandbox.types import Json, dig, mapping, number, text
+from golive_sandbox.types import Json, dig, items, mapping, number, text
 from golive_sandbox.world import paths
 from golive_sandbox.world.release import WEIGHTS, Release
 
@@ -59,11 +59,15 @@ class Rollout:
         await self.until_healthy(stable.image)
 
     async def scale(self, replicas: int) -> None:
-        """Set the number of replicas and wait until it is so."""
+        """Set the number of replicas and wait until the stable Service has as many ready endpoints."""
         await self._api.patch(self.path, {"spec": {"replicas": replicas}})
         await waiting.wait_for(
-            f"{replicas} available replicas", self.read, lambda now: _scaled(now, replicas), deadline=_SECONDS
+            f"{replicas} ready endpoints", self._endpoints, lambda found: found == replicas, deadline=_SECONDS
         )
+
+    async def _endpoints(self) -> int:
+        found = await self._api.get(f"/api/v1/namespaces/{self._namespace}/endpoints/{NAME}")
+        return sum(len(items(subset, "addresses")) for subset in items(found, "subsets"))
 
     async def _promote(self, paused: Json) -> None:
         version = text(paused, "metadata", "resourceVersion")
@@ -110,9 +114,3 @@ def _paused_at(now: Json, index: int, weight: int) -> bool:
         and bool(dig(status, "pauseConditions"))
         and number(status, "canary", "weights", "canary", "weight", default=-1) == weight
     )
-
-
-def _scaled(now: Json, replicas: int) -> bool:
-    status = mapping(now, "status")
-    seen = _observed(status, number(now, "metadata", "generation"))
-    return seen and number(status, "replicas") == replicas and number(status, "availableReplicas") == replicas

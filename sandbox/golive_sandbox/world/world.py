@@ -75,6 +75,14 @@ class World:
 
     async def delete_namespace(self) -> None:
         """Delete the namespace and wait until it is gone."""
+        base = f"/namespaces/{self.namespace}"
+        # By itself the namespace's deletion looks again only after half the pods' grace period; so they go first.
+        await paths.delete(self.api, self.rollout.path)
+        sets = f"/apis/apps/v1{base}/replicasets"
+        await waiting.wait_for(
+            f"{sets} gone", lambda: self.api.list(sets), lambda left: not left, deadline=_DELETE_SECONDS
+        )
+        await self.api.delete(f"/api/v1{base}/pods", gracePeriodSeconds=0)
         path = f"/api/v1/namespaces/{self.namespace}"
         await paths.delete(self.api, path)
         await waiting.wait_for(f"{path} gone", lambda: self.api.gone(path), bool, deadline=_DELETE_SECONDS)
