@@ -17,6 +17,7 @@ from golive_sandbox import control, files
 from golive_sandbox.agent import Agent
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.folder import SUPERVISOR, Folder
+from golive_sandbox.ingress import Ingress
 from golive_sandbox.plane import Plane
 from golive_sandbox.processes import Registry
 from golive_sandbox.scenarios import table
@@ -109,6 +110,9 @@ class _Sandbox:
         )
         await agent.start()
         up.push_async_callback(agent.stop)
+        ingress = Ingress(plane.api, agent.directory, self._folder.root)
+        await ingress.start()
+        up.push_async_callback(ingress.stop)
         await argo.install(plane, self._built)
         await argo.until_alive(plane)
         self._say("Creating the world: maestro-server, three replicas, stable (usually 2 s) ...")
