@@ -31,7 +31,8 @@ def driver(settings: Settings) -> str:
         account = getpass.getuser()
     except (OSError, KeyError):
         account = f"uid {os.getuid()}"
-    return f"{settings.people.release_driver.name or 'nobody named'} ({account}@{socket.gethostname()}, pid {os.getpid()})"
+    person = settings.people.release_driver.name or "nobody named"
+    return f"{person} ({account}@{socket.gethostname()}, pid {os.getpid()})"
 
 
 @cache
@@ -49,8 +50,14 @@ def _version(name: str) -> str:
 
 
 def judge(
-    run: Run, settings: Settings, ratified: Ratified, journal: Journal, scope: Sequence[Stage],
-    *, problems: Sequence[str] = (), rollback: Json | None = None,
+    run: Run,
+    settings: Settings,
+    ratified: Ratified,
+    journal: Journal,
+    scope: Sequence[Stage],
+    *,
+    problems: Sequence[str] = (),
+    rollback: Json | None = None,
 ) -> Verdict:
     """``decide()`` over what this run and the record hold; an unreadable journal is a reason for NO-GO, not a crash."""
     entries: tuple[Entry, ...] = ()
@@ -84,7 +91,7 @@ def verdict_json(
         "rollback": verdict.rollback,
     }
     value = redactor.json(value)
-    import jsonschema  # noqa: PLC0415  (only a run that ends needs it)
+    import jsonschema  # imported here: only a run that ends needs it
 
     jsonschema.validate(value, json.loads(SCHEMA.read_text(encoding="utf-8")))
     return value
@@ -96,14 +103,25 @@ def write_verdict(run: Run, value: Json) -> None:
         for path in (run.folder / VERDICT, run.reports / VERDICT):
             write_json(path, value)
     except OSError as error:
-        raise JournalError(f"{run.reports / VERDICT}: expected to write the verdict, found: {error.strerror}") from error
+        raise JournalError(
+            f"{run.reports / VERDICT}: expected to write the verdict, found: {error.strerror}"
+        ) from error
 
 
 def close(
-    run: Run, settings: Settings, ratified: Ratified, journal: Journal, scope: Sequence[Stage],
-    *, who: str, started: str, problems: Sequence[str], rollback: Json | None, redactor: Redactor,
+    run: Run,
+    settings: Settings,
+    ratified: Ratified,
+    journal: Journal,
+    scope: Sequence[Stage],
+    *,
+    who: str,
+    started: str,
+    problems: Sequence[str],
+    rollback: Json | None,
+    redactor: Redactor,
 ) -> Verdict:
-    """Judge, write the verdict, and journal that the run is over; what cannot be kept is a problem of the verdict."""
+    """Judge, write the verdict, journal that the run is over; what cannot be kept is a problem of the verdict."""
     verdict = judge(run, settings, ratified, journal, scope, problems=problems, rollback=rollback)
     try:
         value = verdict_json(verdict, run, settings, who=who, started=started, finished=now(), redactor=redactor)

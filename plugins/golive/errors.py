@@ -19,7 +19,7 @@ class JournalError(GoliveError):
     """The record cannot be written, or what it holds does not fit its hash chain."""
 
 
-class Unreachable(GoliveError):
+class Unreachable(GoliveError):  # noqa: N818  (says what it is: a finding, not our mistake)
     """Something could not be observed; whatever depends on it is not proven."""
 
 
@@ -27,7 +27,7 @@ class NotInTime(Unreachable):
     """A wait ended before its condition was seen; the message holds what was last seen."""
 
 
-class WrongCluster(GoliveError):
+class WrongCluster(GoliveError):  # noqa: N818
     """The cluster is not the one ``golive.toml`` names; nothing was written to it."""
 
 

@@ -33,7 +33,10 @@ class Leash:
         with log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "golive.watchdog"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
             )
         self._rest = b""
         self._send(process, self._order)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 Json: TypeAlias = dict[str, JsonValue]
 
 
 def dig(value: JsonValue, *path: str | int, default: JsonValue = None) -> JsonValue:
     """The value at ``path`` (``dig(pod, "status", "podIP")``), or ``default`` where any part is missing or null."""
     for part in path:
-        if isinstance(part, str) and isinstance(value, Mapping) and part in value:
-            value = cast("dict[str, JsonValue]", value)[part]
-        elif isinstance(part, int) and isinstance(value, list) and -len(value) <= part < len(value):
+        if (isinstance(part, str) and isinstance(value, dict) and part in value) or (isinstance(part, int) and isinstance(value, list) and -len(value) <= part < len(value)):
             value = value[part]
         else:
             return default
@@ -42,4 +39,4 @@ def mapping(value: JsonValue, *path: str | int) -> Json:
 def items(value: JsonValue, *path: str | int) -> list[Json]:
     """The objects of the list at ``path``; an empty list where there is none."""
     found = dig(value, *path, default=[])
-    return [item for item in cast("Iterable[JsonValue]", found) if isinstance(item, dict)] if isinstance(found, list) else []
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []

@@ -164,7 +164,7 @@ def _problems(ratified: Ratified, entries: Sequence[Entry], judged: Sequence[Jud
     known = {row.id for row in ratified.criteria}
     strange = {text(entry.data, "id") for entry in entries if entry.kind == "outcome"} - known
     for name in sorted(strange):
-        problems.append(f"{name} is not in the ratified list: nobody agreed what it decides, so it is a p0 not proven")
+        problems.append(f"{name} is not in the ratified list: nobody agreed on it, so it is not proven")
     if not any(row.criterion.gate is Gate.P0 for row in judged):
         problems.append("no implemented p0 criterion is in scope: nothing was proven")
     return problems

@@ -91,8 +91,8 @@ class Watchdog:
 
     def connect(self) -> Cluster:
         """The one client; made when first needed, so that starting is quick."""
-        from golive.access import Access  # noqa: PLC0415
-        from golive.cluster import Cluster  # noqa: PLC0415
+        from golive.access import Access
+        from golive.cluster import Cluster
 
         if self.cluster is None:
             target = self.order.settings.target
@@ -106,7 +106,7 @@ class Watchdog:
 
     def target(self) -> RollbackTarget:
         """What may be taken back."""
-        from golive.rollback import RollbackTarget  # noqa: PLC0415
+        from golive.rollback import RollbackTarget
 
         settings = self.order.settings
         return RollbackTarget(
@@ -125,7 +125,7 @@ class Watchdog:
 
     def snapshot(self) -> None:
         """Keep what is proven good before the first percent moves; its absence is journalled with the reason."""
-        from golive.rollback import snapshot  # noqa: PLC0415
+        from golive.rollback import snapshot
 
         try:
             self.connect().check_identity()
@@ -140,7 +140,7 @@ class Watchdog:
 
     def known(self) -> tuple[T0 | None, bool]:
         """The newest T0 snapshot in the record, and whether this release was taken back before."""
-        from golive.rollback import T0  # noqa: PLC0415
+        from golive.rollback import T0
 
         entries = [entry for run in read_record(self.order.run.reports, self.order.run.digest) for entry in run.entries]
         snapshots = [entry.data for entry in entries if entry.kind == "t0" and "missing" not in entry.data]
@@ -149,11 +149,14 @@ class Watchdog:
 
     def act(self, cause: str, started: float) -> None:
         """Take traffic back, once; a second cause finds the result of the first."""
-        from golive.rollback import roll_back  # noqa: PLC0415
+        from golive.rollback import roll_back
 
         if self.result is not None:
             return
         t0, before = self.known()
+        if not (self.order.armed or self.order.by_hand):
+            self.result = self.only_look(cause, t0, before)
+            return
         self.result = roll_back(
             self.connect(),
             self.target(),
@@ -163,12 +166,28 @@ class Watchdog:
             deadline=self.order.settings.rollback.deadline_seconds,
             note=self.note,
             started=started,
-            look_only=not (self.order.armed or self.order.by_hand),
         )
         try:
             self.note("rollback", self.result.to_json())
         except JournalError as error:
             self.complain("rollback", error)
+
+    def only_look(self, cause: str, t0: T0 | None, before: bool) -> RollbackResult:
+        """Disarmed: say what a rollback would find, and that it was not done."""
+        from golive.rollback import Found, Leg, RollbackResult, classify
+
+        try:
+            found, _, why = classify(self.connect(), self.target(), t0=t0, already_rolled_back=before)
+        except GoliveError as error:
+            found, why = Found.NOT_STARTED, f"could not be observed: {error}"
+            leg = Leg("armed", False, f"disarmed, and whether the release takes traffic {why}")
+        else:
+            nothing = found is Found.NOT_STARTED
+            leg = Leg("armed", nothing, f"disarmed: found {found}, nothing was written ({why})")
+        return RollbackResult(
+            cause=cause, found=found, did=(), proven=leg.proven, legs=(leg,), to_request=None, to_stable=None,
+            remark="" if leg.proven else "the rollback is disarmed; by hand: golive rollback",
+        )
 
     def look(self) -> None:
         """Read what the journal has new, and act on a failed p0 or on blindness past its limit."""

@@ -1,0 +1,115 @@
+"""From what pytest reports of one item to the outcome of a criterion, journalled by the process that judged it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from golive.collecting import ID
+from golive.criterion import Outcome, Ratified
+from golive.errors import GoliveError, JournalError
+from golive.evidence import ClaimFailed, Recorder
+from golive.journal import Journal
+from golive.types import Json
+
+PROPERTY = "golive"
+"""Name of the report property that carries an outcome to the controller, beside the journal."""
+
+
+class NotStarted(GoliveError):  # noqa: N818  (a closed gate is no error)
+    """A criterion did not start: its stage's gate is closed."""
+
+
+@dataclass
+class Watched:
+    """One criterion while it runs."""
+
+    recorder: Recorder
+    began: float = field(default_factory=time.monotonic)
+    journalled: Outcome | None = None
+
+
+WATCHED: pytest.StashKey[Watched] = pytest.StashKey()
+
+
+def watched(item: pytest.Item) -> Watched:
+    """The state of a criterion's item, made when first asked for."""
+    if WATCHED not in item.stash:
+        item.stash[WATCHED] = Watched(Recorder(item.stash[ID]))
+    return item.stash[WATCHED]
+
+
+def conclude(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> Outcome | None:
+    """What this phase decides: a failure or a doubt at once, a pass only when the teardown went well too."""
+    if call.excinfo is not None:
+        is_claim = report.when == "call" and _is_claim(item, call.excinfo)
+        return Outcome.FAILED if is_claim else Outcome.NOT_PROVEN
+    if report.outcome != "passed" or hasattr(report, "wasxfail"):
+        return Outcome.NOT_PROVEN
+    return Outcome.PASSED if report.when == "teardown" else None
+
+
+def _is_claim(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Only an assertion of the criterion itself says that something was observed to be wrong."""
+    if isinstance(excinfo.value, ClaimFailed):
+        return True
+    last = Path(str(excinfo.traceback[-1].path)) if excinfo.traceback else None
+    return isinstance(excinfo.value, AssertionError) and last == item.path
+
+
+def entry_of(item: pytest.Item, outcome: Outcome, call: pytest.CallInfo[None], ratified: Ratified) -> Json:
+    """The journal entry of an outcome: what was expected, what was observed, what to do."""
+    state = watched(item)
+    data = state.recorder.to_json()
+    row = ratified.get(item.stash[ID])
+    if outcome is not Outcome.PASSED and not (call.excinfo and isinstance(call.excinfo.value, ClaimFailed)):
+        data["expected"] = data["expected"] or (row.title if row else "")
+        data["observed"] = _why(item, call)
+        data["fix"] = data["fix"] or "make it observable and run the stage again; nothing was observed to be wrong"
+    seconds = time.monotonic() - state.began
+    return {"id": item.stash[ID], "outcome": outcome.value, "nodeid": item.nodeid, "seconds": seconds, **data}
+
+
+def _why(item: pytest.Item, call: pytest.CallInfo[None]) -> str:
+    if call.excinfo is None:
+        return "the test is marked xfail: whatever it did, it proves nothing"
+    value = call.excinfo.value
+    if isinstance(value, pytest.skip.Exception):
+        return f"skipped: {value.msg}"
+    if isinstance(value, NotStarted):
+        return str(value)
+    kind = "" if isinstance(value, GoliveError) else f"{type(value).__name__}: "
+    phase = {"setup": "in its set-up", "teardown": "in its teardown"}.get(call.when, "")
+    return f"{kind}{str(value) or 'no message'}{f' ({phase})' if phase else ''}"
+
+
+def record(
+    item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, journal: Journal, ratified: Ratified
+) -> None:
+    """Journal what this phase decided, before anything else happens with it; the first bad word stands."""
+    outcome = conclude(item, call, report)
+    state = watched(item)
+    if outcome is None or (state.journalled is not None and state.journalled is not Outcome.PASSED):
+        return
+    state.journalled = outcome
+    data = entry_of(item, outcome, call, ratified)
+    try:
+        journal.append("outcome", data)
+    except JournalError as error:
+        data = {**data, "journal_error": str(error)}
+    report.user_properties.append((PROPERTY, data))
+    item.user_properties.append((PROPERTY, data))
+    if (
+        report.outcome == "failed"
+        and call.excinfo is not None
+        and isinstance(call.excinfo.value, AssertionError | GoliveError)
+    ):
+        # Three lines teach more than a traceback through our own code.
+        report.longrepr = f"{item.stash[ID]} {outcome.value}\n{_text(data)}"
+
+
+def _text(data: Json) -> str:
+    return "\n".join(f"{key}: {data.get(key)}" for key in ("expected", "observed", "fix"))

@@ -1,0 +1,217 @@
+"""The judge as a pytest plugin: thin hooks that gather, call a pure function, and hand over.
+
+Inert without ``golive.toml`` and under ``--collect-only``; on workers it orders, gates and records, and never rolls
+back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from golive import hookspecs
+from golive.collecting import contract_problem, criterion_id
+from golive.config import Settings, load
+from golive.criterion import Ratified, load_ratified
+from golive.errors import ConfigError, GoliveError
+from golive.evidence import Recorder
+from golive.outcomes import watched
+from golive.session import Bench, Controller, Judge
+from golive.stages import MARKERS, names_stage, scope_of
+
+JUDGE = "golive-judge"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The public options."""
+    group = parser.getgroup("golive", "go-live acceptance")
+    group.addoption("--golive-config", metavar="FILE", default=None, help="golive.toml (default: golive.toml)")
+    group.addoption(
+        "--golive-report-dir", metavar="DIR", default=None, help="where the record is kept (default: reports)"
+    )
+    group.addoption("--golive-plan", action="store_true", help="print what would be read and written; touch nothing")
+    group.addoption("--golive-disarm", action="store_true", help="judge, and never roll back")
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Offer our two hooks."""
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def config_file(config: pytest.Config) -> Path:
+    """Where ``golive.toml`` is; relative to where pytest was called, by default in the root folder."""
+    named = cast("str | None", config.getoption("golive_config"))
+    return config.invocation_params.dir / named if named else config.rootpath / "golive.toml"
+
+
+def ratified_file(config: pytest.Config, settings: Settings | None) -> Path:
+    """The ratified list: the one ``golive.toml`` names, or the suite's own."""
+    return settings.criteria if settings and settings.criteria else config.rootpath / "tests_golive" / "criteria.toml"
+
+
+def _speaks_of_golive(config: pytest.Config, ratified: Path) -> bool:
+    """Whether this pytest run is a go-live and not somebody's unit tests beside a ``golive.toml``."""
+    if names_stage(str(config.getoption("markexpr", ""))):
+        return True
+    folder = ratified.resolve().parent
+    named = [(config.invocation_params.dir / arg.split("::")[0]).resolve() for arg in config.args]
+    return any(path == folder or folder in path.parents or path in folder.parents for path in named)
+
+
+@pytest.hookimpl
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the files and become the judge, or stay inert. Configuration errors are exit 4, one line each."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    given = config.getoption("golive_config") is not None
+    file = config_file(config)
+    if config.getoption("collectonly") or (not given and not file.exists()):
+        return
+    try:
+        settings = load(file)
+        ratified_path = ratified_file(config, settings)
+        if not given and not _speaks_of_golive(config, ratified_path):
+            return
+        ratified = load_ratified(ratified_path)
+        _become_judge(config, settings, ratified, ratified_path)
+    except ConfigError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _become_judge(config: pytest.Config, settings: Settings, ratified: Ratified, ratified_path: Path) -> None:
+    if config.getoption("dist", "no") == "worksteal":
+        raise ConfigError(
+            "--dist worksteal: expected load, loadscope, loadfile or loadgroup; stealing breaks stage gates"
+        )
+    scope = scope_of(str(config.getoption("markexpr", "")), settings.scope, ratified)
+    if config.getoption("golive_plan"):
+        config.pluginmanager.register(Plan(settings, ratified, scope), "golive-plan")
+        return
+    workerinput = getattr(config, "workerinput", None)
+    judge: Judge
+    if workerinput is not None:
+        judge = Bench(settings, ratified, scope, str(workerinput["golive"]), who=str(workerinput["workerid"]))
+    else:
+        reports = config.getoption("golive_report_dir")
+        folder = config.invocation_params.dir / reports if reports else config.rootpath / "reports"
+        distributed = bool(config.getoption("tx", None))
+        judge = Controller(
+            settings,
+            ratified,
+            ratified_path,
+            scope,
+            folder,
+            armed=settings.armed and not config.getoption("golive_disarm"),
+            distributed=distributed,
+            hook=config.hook,
+        )
+    config.pluginmanager.register(judge, JUDGE)
+
+
+class Plan:
+    """``--golive-plan``: say what would be done, and do nothing."""
+
+    def __init__(self, settings: Settings, ratified: Ratified, scope: tuple[object, ...]) -> None:
+        self.settings, self.ratified, self.scope = settings, ratified, scope
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Print the plan instead of running tests."""
+        from golive.plan import plan
+
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write("\n" + plan(self.settings, self.ratified, cast("tuple[str, ...]", self.scope)))
+        return True
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Nothing was tested, on purpose."""
+        session.exitstatus = pytest.ExitCode.OK
+
+
+def judge_of(config: pytest.Config) -> Judge | None:
+    """The judge of this process, when it is awake."""
+    return cast("Judge | None", config.pluginmanager.get_plugin(JUDGE))
+
+
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
+    """A criterion without an id, a runbook section or its agreed markers is a collection error."""
+    judge = judge_of(collector.config)
+    problem = contract_problem(obj, judge.ratified) if judge is not None and name.startswith("test") else ""
+    if problem:
+        raise collector.CollectError(problem)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Criteria without a judge would pass without a verdict: exit 4."""
+    config = session.config
+    inert = judge_of(config) is None and not config.pluginmanager.has_plugin("golive-plan")
+    if not inert or config.getoption("collectonly") or not any(criterion_id(item, None) for item in session.items):
+        return
+    message = f"criteria were collected, but there is no judge: expected {config_file(config)} (golive init writes one)"
+    if hasattr(config, "workerinput"):
+        # A usage error in a worker is lost; the controller hears it this way.
+        config.workeroutput["golive_error"] = message  # type: ignore[attr-defined]
+        session.shouldfail = message
+        return
+    raise pytest.UsageError(message)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """A worker without a judge collected criteria: say so here."""
+    message = getattr(node, "workeroutput", {}).get("golive_error")
+    if message:
+        config = cast("pytest.Config", node.config)  # type: ignore[attr-defined]
+        config.stash[_ERROR] = message
+
+
+_ERROR: pytest.StashKey[str] = pytest.StashKey()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Exit 4 where workers collected criteria without a ``golive.toml``."""
+    if _ERROR in session.config.stash:
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say why, where workers could not."""
+    if _ERROR in config.stash:
+        terminalreporter.write_line(f"ERROR: {config.stash[_ERROR]}", red=True)
+
+
+@pytest.fixture(scope="session")
+def settings(pytestconfig: pytest.Config) -> Settings:
+    """What ``golive.toml`` says."""
+    judge = judge_of(pytestconfig)
+    if judge is None:
+        raise GoliveError("expected a golive.toml; found none, so there is nothing to judge")
+    return judge.settings
+
+
+@pytest.fixture(scope="session")
+def ratified(pytestconfig: pytest.Config) -> Ratified:
+    """The ratified list."""
+    judge = judge_of(pytestconfig)
+    if judge is None:
+        raise GoliveError("expected a golive.toml; found none, so there is nothing to judge")
+    return judge.ratified
+
+
+@pytest.fixture(scope="session")
+def golive_judge(pytestconfig: pytest.Config) -> Judge:
+    """The judge of this process: scope, run folder, whether a rollback is armed."""
+    judge = judge_of(pytestconfig)
+    if judge is None:
+        raise GoliveError("expected a golive.toml; found none, so there is nothing to judge")
+    return judge
+
+
+@pytest.fixture
+def evidence(request: pytest.FixtureRequest) -> Recorder:
+    """Where this criterion says what it expected and saw."""
+    return watched(request.node).recorder
