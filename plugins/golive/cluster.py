@@ -1,0 +1,208 @@
+"""The one Kubernetes client: raw JSON, a deadline and a request budget on every call, the identity before every write.
+
+Everything this suite says to a cluster goes through ``Cluster``. It writes with ``patch`` only, and only after it has
+read, live, that the cluster is the one ``golive.toml`` names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+from golive.errors import ApiError, Unreachable, WrongCluster
+from golive.transport import Call, Response, Transport
+from golive.types import Json, JsonValue, dig, items, text
+
+if TYPE_CHECKING:
+    from golive.access import Access
+
+__all__ = ["Cluster", "PatchKind", "Response", "Review"]
+
+_SYSTEM = "/api/v1/namespaces/kube-system"
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_JSON_BYTES = 64 * 1024 * 1024
+_PAGE = "500"
+Objects: TypeAlias = list[Json]
+
+
+class PatchKind(StrEnum):
+    """How a patch is meant; the value is its content type."""
+
+    MERGE = "application/merge-patch+json"
+    JSON = "application/json-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The API server's answer to "may I?"."""
+
+    allowed: bool
+    reason: str
+
+
+class Cluster:
+    """The cluster behind ``access``; safe to use from several threads.
+
+    ``uid`` is the expected UID of namespace ``kube-system``. ``request_seconds`` is the deadline of one request, without
+    the wait for a place among ``requests_per_second``. Every method raises ``Unreachable`` when no proper answer came, and
+    its kind ``ApiError`` when the API refused.
+    """
+
+    def __init__(self, access: Access, *, uid: str, request_seconds: float, requests_per_second: float) -> None:
+        self.access = access
+        self.request_seconds = request_seconds
+        self._uid = uid
+        self._transport = Transport(access, requests_per_second)
+
+    def get(self, path: str, **params: str) -> Json:
+        """One object."""
+        return self._json("GET", path, params=params)
+
+    def list(self, path: str, **params: str) -> Objects:
+        """All objects of a list, page after page; one consistent list, started again when it expired on the way."""
+        try:
+            return self._pages(path, params)
+        except ApiError as error:
+            if error.status != 410:
+                raise
+            return self._pages(path, params)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        deadline: float | None = None,
+        max_bytes: int = _JSON_BYTES,
+    ) -> Response:
+        """The raw answer, whatever its status: for proxies and logs. ``deadline`` in seconds."""
+        seconds = deadline or self.request_seconds
+        return self._transport.send(Call(method, path, body, params or {}, headers or {}, seconds, max_bytes))
+
+    def stream(
+        self, path: str, *, params: Mapping[str, str] | None = None, read_seconds: float, deadline: float
+    ) -> Iterator[bytes]:
+        """An endless answer in parts; ends after ``read_seconds`` of silence or ``deadline`` seconds."""
+        return self._transport.stream(Call("GET", path, params=params or {}, seconds=deadline), read_seconds)
+
+    def dry_run_apply(self, path: str, body: Json, *, field_manager: str, force: bool) -> Json:
+        """What a server-side apply would leave behind; changes nothing."""
+        params = {
+            "dryRun": "All",
+            "fieldValidation": "Strict",
+            "fieldManager": field_manager,
+            "force": "true" if force else "false",
+        }
+        return self._json("PATCH", path, body=body, params=params, content="application/apply-patch+yaml")
+
+    def can_i(
+        self, verb: str, group: str, resource: str, *, subresource: str = "", namespace: str = "", name: str = ""
+    ) -> Review:
+        """Ask the API server for one permission; an empty ``namespace`` means the whole cluster."""
+        asked: Json = {
+            "verb": verb,
+            "group": group,
+            "resource": resource,
+            "subresource": subresource,
+            "namespace": namespace,
+            "name": name,
+        }
+        body: Json = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {key: value for key, value in asked.items() if value}},
+        }
+        answer = self._json("POST", _REVIEWS, body=body)
+        allowed = dig(answer, "status", "allowed") is True
+        return Review(allowed, text(answer, "status", "reason") or text(answer, "status", "evaluationError"))
+
+    def patch(
+        self,
+        path: str,
+        body: Json | Sequence[Json],
+        *,
+        kind: PatchKind = PatchKind.MERGE,
+        params: Mapping[str, str] | None = None,
+    ) -> Json:
+        """A write. Raises ``WrongCluster``, with nothing written, when this is not the cluster it should be."""
+        self.check_identity()
+        return self._json("PATCH", path, body=body, params=params or {}, content=kind.value)
+
+    def observed_uid(self) -> str:
+        """The UID of namespace ``kube-system``, read now."""
+        uid = text(self.get(_SYSTEM), "metadata", "uid")
+        if not uid:
+            raise Unreachable(f"GET {_SYSTEM} at {self.access.server}: expected a namespace with a UID, found none")
+        return uid
+
+    def check_identity(self) -> None:
+        """Read the cluster's identity, now. Raises ``WrongCluster`` when it is another one."""
+        seen = self.observed_uid()
+        if seen != self._uid:
+            raise WrongCluster(
+                f"cluster at {self.access.server} (context {self.access.context!r}): expected the kube-system UID "
+                f"{self._uid} of target.cluster_uid, found {seen}; nothing was written"
+            )
+
+    def version(self) -> str:
+        """The server's version, such as ``v1.34.4``."""
+        return text(self.get("/version"), "gitVersion")
+
+    def _pages(self, path: str, params: Mapping[str, str]) -> Objects:
+        found: Objects = []
+        more = ""
+        while True:
+            page = self._json("GET", path, params={"limit": _PAGE, **params, **({"continue": more} if more else {})})
+            if not isinstance(page.get("items"), list) and "items" in page and page["items"] is not None:
+                raise Unreachable(f"GET {path} at {self.access.server}: expected a list, found something else")
+            found += items(page, "items")
+            more = text(page, "metadata", "continue")
+            if not more:
+                return found
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json | Sequence[Json] | None = None,
+        params: Mapping[str, str] | None = None,
+        content: str = "application/json",
+    ) -> Json:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {} if data is None else {"Content-Type": content}
+        answer = self.request(method, path, body=data, params=params, headers=headers)
+        where = f"{method} {path} at {self.access.server}"
+        if answer.status >= 300:
+            raise self._refused(answer, where)
+        try:
+            found: JsonValue = json.loads(answer.body)
+        except ValueError as error:
+            raise Unreachable(f"{where}: expected JSON, found {answer.body[:80]!r} (a proxy or login page?)") from error
+        if not isinstance(found, dict):
+            raise Unreachable(f"{where}: expected a JSON object, found {answer.body[:80]!r}")
+        return found
+
+    def _refused(self, answer: Response, where: str) -> ApiError:
+        """The API's own words as an error; for expired credentials what to do, too."""
+        try:
+            status: JsonValue = json.loads(answer.body)
+        except ValueError:
+            status = None
+        plain = " ".join(answer.body[:200].decode(errors="replace").split())
+        message = text(status, "message") or plain or "no message"
+        reason = text(status, "reason") or "Refused"
+        if answer.status == 401:
+            message = (
+                f"{where}: expected valid credentials for context {self.access.context!r}, found them refused "
+                f"(expired or revoked: {message}); log in again or renew the kubeconfig, then start again"
+            )
+        elif answer.status >= 500 or answer.status == 429 or not text(status, "message"):
+            message = f"{where}: {message}"
+        return ApiError(answer.status, reason, message)
