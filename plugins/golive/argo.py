@@ -1,0 +1,182 @@
+"""Argo Rollouts at the level of its API: what a Rollout says, and the few writes a rollback needs. Nothing is judged.
+
+What the controller makes of them is written in shared/argo-rollouts.md.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass, field
+from shutil import which
+from typing import TYPE_CHECKING
+
+from golive.cluster import PatchKind
+from golive.types import Json, JsonValue, dig, items, mapping, number, text
+
+if TYPE_CHECKING:
+    from golive.cluster import Cluster
+
+HASH = "rollouts-pod-template-hash"
+"""The label that tells the pods of one version from those of another."""
+_PREFIX = "nginx.ingress.kubernetes.io"
+_PLUGIN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutView:
+    """A Rollout at one moment. Weights are ``None`` where no traffic router is configured or none was set yet."""
+
+    uid: str
+    generation: int
+    observed: bool
+    """Whether the controller has seen this generation; until then its status speaks of an earlier one."""
+    phase: str
+    message: str
+    images: tuple[str, ...]
+    """Of the template's containers; empty when the template is another object's (``workloadRef``)."""
+    template: Json = field(repr=False)
+    canary: Json = field(repr=False)
+    """``spec.strategy.canary``."""
+    selector: str
+    paused: bool
+    current_hash: str
+    stable_hash: str
+    abort: bool
+    aborted_at: str
+    routed: bool
+    """Whether a traffic router splits the traffic."""
+    max_weight: int
+    canary_weight: int | None
+    stable_weight: int | None
+    weighted_hash: str
+    """The hash that the status names as getting the stable weight."""
+    additional_weight: int
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the controller has taken the abort up (the flag alone is only our own writing)."""
+        return self.abort and bool(self.aborted_at)
+
+    @property
+    def weight_annotation(self) -> str:
+        """The annotation of the canary Ingress that holds its weight."""
+        return f"{text(self.canary, 'trafficRouting', 'nginx', 'annotationPrefix') or _PREFIX}/canary-weight"
+
+
+def parse(body: Json) -> RolloutView:
+    """Read a Rollout as the API gave it."""
+    status, weights = mapping(body, "status"), mapping(body, "status", "canary", "weights")
+    generation = number(body, "metadata", "generation") or 0
+    routing = mapping(body, "spec", "strategy", "canary", "trafficRouting")
+    labels = mapping(body, "spec", "selector", "matchLabels")
+    return RolloutView(
+        uid=text(body, "metadata", "uid"),
+        generation=generation,
+        observed=str(dig(status, "observedGeneration", default="")) == str(generation),
+        phase=text(status, "phase"),
+        message=text(status, "message"),
+        images=tuple(text(one, "image") for one in items(body, "spec", "template", "spec", "containers")),
+        template=mapping(body, "spec", "template"),
+        canary=mapping(body, "spec", "strategy", "canary"),
+        selector=",".join(f"{key}={value}" for key, value in sorted(labels.items())),
+        paused=dig(body, "spec", "paused") is True,
+        current_hash=text(status, "currentPodHash"),
+        stable_hash=text(status, "stableRS"),
+        abort=dig(status, "abort") is True,
+        aborted_at=text(status, "abortedAt"),
+        routed=bool(set(routing) - {"managedRoutes", "maxTrafficWeight"}),
+        max_weight=number(routing, "maxTrafficWeight") or 100,
+        canary_weight=number(weights, "canary", "weight"),
+        stable_weight=number(weights, "stable", "weight"),
+        weighted_hash=text(weights, "stable", "podTemplateHash"),
+        additional_weight=sum(number(one, "weight") or 0 for one in items(weights, "additional")),
+    )
+
+
+def rollout_path(namespace: str, name: str) -> str:
+    """Where a Rollout is."""
+    return f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}/rollouts/{name}"
+
+
+def abort(cluster: Cluster, path: str) -> None:
+    """Take the canary's weight away. Without a resourceVersion: it must win."""
+    cluster.patch(f"{path}/status", {"status": {"abort": True}})
+
+
+def unpause(cluster: Cluster, path: str) -> None:
+    """Let the controller scale again; after an abort this does not restart the canary."""
+    cluster.patch(path, {"spec": {"paused": False}})
+
+
+def restore(cluster: Cluster, path: str, view: RolloutView, template: Json) -> RolloutView:
+    """Put ``template`` back, if the Rollout still is what ``view`` shows; ``ApiError`` 422 when it is not.
+
+    Guarded by uid and generation: a test on the image alone would overwrite a fix that kept the image.
+    """
+    guarded: list[Json] = [
+        {"op": "test", "path": "/metadata/uid", "value": view.uid},
+        {"op": "test", "path": "/metadata/generation", "value": view.generation},
+        {"op": "replace", "path": "/spec/template", "value": template},
+    ]
+    return parse(cluster.patch(path, guarded, kind=PatchKind.JSON))
+
+
+def template_of(replica_set: Json, canary: Json) -> Json:
+    """The template that a ReplicaSet was made from, without what the controller put into it."""
+    template = mapping(replica_set, "spec", "template")
+    ephemeral = _ephemeral(replica_set, canary)
+    metadata = {key: value for key, value in mapping(template, "metadata").items() if key != "creationTimestamp"}
+    for kind in ("labels", "annotations"):
+        kept = {
+            key: value
+            for key, value in mapping(metadata, kind).items()
+            if key != HASH and key not in mapping(ephemeral, kind)
+        }
+        metadata.pop(kind, None)
+        if kept:
+            metadata[kind] = kept
+    spec = dict(mapping(template, "spec"))
+    if "antiAffinity" in canary:
+        spec = _without_injected_affinity(spec)
+    return {**template, "metadata": metadata, "spec": spec}
+
+
+def _ephemeral(replica_set: Json, canary: Json) -> Json:
+    """Labels and annotations that belong to a role, not to the version: ``canaryMetadata`` and ``stableMetadata``."""
+    kinds = ("labels", "annotations")
+    roles = [mapping(canary, role) for role in ("canaryMetadata", "stableMetadata")]
+    return {kind: {key: value for role in roles for key, value in mapping(role, kind).items()} for kind in kinds}
+
+
+def _without_injected_affinity(spec: Json) -> Json:
+    affinity = dict(mapping(spec, "affinity"))
+    anti: Json = {}
+    for key, terms in mapping(affinity, "podAntiAffinity").items():
+        kept: list[JsonValue] = [one for one in (terms if isinstance(terms, list) else []) if not _injected(one)]
+        if kept:
+            anti[key] = kept
+    affinity.pop("podAntiAffinity", None)
+    if anti:
+        affinity["podAntiAffinity"] = anti
+    rest = {key: value for key, value in spec.items() if key != "affinity"}
+    return {**rest, "affinity": affinity} if affinity else rest
+
+
+def _injected(term: JsonValue) -> bool:
+    inner = mapping(term, "podAffinityTerm") or mapping(term)
+    return any(text(one, "key") == HASH for one in items(inner, "labelSelector", "matchExpressions"))
+
+
+def kubectl_plugin_version() -> str | None:
+    """What ``kubectl argo rollouts version --short`` says on this machine; ``None`` without it."""
+    kubectl = which("kubectl")
+    if kubectl is None or which("kubectl-argo-rollouts") is None:
+        return None
+    argv = [kubectl, "argo", "rollouts", "version", "--short"]
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PLUGIN_SECONDS, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None  # an answer too: the driver has no working plugin, and the report says so
+    return done.stdout.strip() or None
