@@ -47,8 +47,8 @@ class Cluster:
     """The cluster behind ``access``; safe to use from several threads.
 
     ``uid`` is the expected UID of namespace ``kube-system``. ``request_seconds`` is the deadline of one request,
-    without the wait for a place among ``requests_per_second``. Every method raises ``Unreachable`` without a proper answer,
-    and its kind ``ApiError`` when the API refused.
+    without the wait for a place among ``requests_per_second``. Every method raises ``Unreachable`` when no proper
+    answer came, and its kind ``ApiError`` when the API refused.
     """
 
     def __init__(self, access: Access, *, uid: str, request_seconds: float, requests_per_second: float) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from golive.argo import HASH, RolloutView
 from golive.errors import Unreachable
-from golive.t0 import RollbackTarget, Release
+from golive.t0 import Release, RollbackTarget
 from golive.types import Json, dig, items, mapping, number, text
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ class Legs:
             labelSelector=f"kubernetes.io/service-name={service}",
         )
         ends = [end for one in slices for end in items(one, "endpoints")]
-        ready = {text(end, "targetRef", "name") for end in ends if dig(end, "conditions", "ready", default=True) is True}
+        serving = [end for end in ends if dig(end, "conditions", "ready", default=True) is True]
+        ready = {text(end, "targetRef", "name") for end in serving}
         if not ready:
             return False, f"Service {service} has no ready endpoint"
         pods = self.cluster.list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=f"{HASH}={expected}")

@@ -46,6 +46,7 @@ class Judge:
     def __init__(self, settings: Settings, ratified: Ratified, scope: tuple[Stage, ...]) -> None:
         self.settings, self.ratified, self.scope = settings, ratified, scope
         self.redactor = Redactor.from_environment()
+        self.armed = settings.armed
         self.run: Run
         self.journal: Journal
 

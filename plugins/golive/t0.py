@@ -91,11 +91,18 @@ class Release:
 
     def is_hash(self, view: RolloutView, pod_hash: str) -> bool:
         """Whether the version with this pod template hash is the release."""
-        if pod_hash not in self._known:
-            for one in self.replica_sets(view):
-                if text(one, "metadata", "labels", HASH) == pod_hash:
-                    self._known[pod_hash] = self._is_set(one, pod_hash)
-        return self._known.get(pod_hash, False)
+        if pod_hash in self._known:
+            return self._known[pod_hash]
+        one = self.replica_set(view, pod_hash)
+        found = one is not None and self._is_set(one, pod_hash)
+        if found or (one is not None and self._named(_images(one)) is not None):
+            self._known[pod_hash] = found  # a template never changes; pods behind a tag may still have to start
+        return found
+
+    def replica_set(self, view: RolloutView, pod_hash: str) -> Json | None:
+        """The one with this hash."""
+        found = (one for one in self.replica_sets(view) if text(one, "metadata", "labels", HASH) == pod_hash)
+        return next(found, None)
 
     def replica_sets(self, view: RolloutView) -> list[Json]:
         """Those that the Rollout owns."""
@@ -109,7 +116,7 @@ class Release:
         return [one for one in self.replica_sets(view) if self._is_set(one, text(one, "metadata", "labels", HASH))]
 
     def _is_set(self, replica_set: Json, pod_hash: str) -> bool:
-        by_name = self._named(text(one, "image") for one in items(replica_set, "spec", "template", "spec", "containers"))
+        by_name = self._named(_images(replica_set))
         return self._running(pod_hash) if by_name is None else by_name
 
     def _named(self, images: Iterable[str]) -> bool | None:
@@ -128,6 +135,10 @@ class Release:
         pods = self._cluster.list(root, labelSelector=f"{HASH}={pod_hash}") if pod_hash else []
         ids = [text(one, "imageID") for pod in pods for one in items(pod, "status", "containerStatuses")]
         return any(one.endswith(self._target.digest) for one in ids)
+
+
+def _images(replica_set: Json) -> list[str]:
+    return [text(one, "image") for one in items(replica_set, "spec", "template", "spec", "containers")]
 
 
 def _repository(name: str) -> str:

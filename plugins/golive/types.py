@@ -11,11 +11,18 @@ Json: TypeAlias = dict[str, JsonValue]
 def dig(value: JsonValue, *path: str | int, default: JsonValue = None) -> JsonValue:
     """The value at ``path`` (``dig(pod, "status", "podIP")``), or ``default`` where any part is missing or null."""
     for part in path:
-        if (isinstance(part, str) and isinstance(value, dict) and part in value) or (isinstance(part, int) and isinstance(value, list) and -len(value) <= part < len(value)):
-            value = value[part]
-        else:
+        step = _step(value, part)
+        if step is None:
             return default
+        value = step
     return default if value is None else value
+
+
+def _step(value: JsonValue, part: str | int) -> JsonValue:
+    if isinstance(part, str):
+        return value.get(part) if isinstance(value, dict) else None
+    within = isinstance(value, list) and -len(value) <= part < len(value)
+    return value[part] if isinstance(value, list) and within else None
 
 
 def text(value: JsonValue, *path: str | int) -> str:

@@ -10,13 +10,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 if TYPE_CHECKING:
     from golive_sandbox.launch import Launched
 
+_WORKER = "golive_sandbox_settings"
 _RUNNING = pytest.StashKey["Session"]()
 
 
@@ -50,13 +51,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)  # before the suite reads its golive.toml
 def pytest_configure(config: pytest.Config) -> None:
     """Bring the sandbox up, once per session: not on xdist's workers, which are told by the controller."""
+    workerinput: dict[str, object] | None = getattr(config, "workerinput", None)
+    if workerinput is not None:
+        if _WORKER in workerinput:
+            config.option.golive_config = workerinput[_WORKER]
+        return
     scenario: str | None = config.getoption("--sandbox")
-    if scenario is None or hasattr(config, "workerinput") or config.option.collectonly:
+    if scenario is None or config.option.collectonly:
         return
     with _terminal(config):
         session = _start(scenario)
     config.stash[_RUNNING] = session
+    # xdist's workers read the command line again and would miss what is set here: they are told separately.
     config.option.golive_config = str(session.settings)
+
+
+class _Node(Protocol):
+    """One of xdist's workers, seen from the controller."""
+
+    config: pytest.Config
+    workerinput: dict[str, object]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: _Node) -> None:
+    """Tell a worker where the sandbox's ``golive.toml`` is."""
+    session = node.config.stash.get(_RUNNING, None)
+    if session is not None:
+        node.workerinput[_WORKER] = str(session.settings)
 
 
 def _start(scenario: str) -> Session:

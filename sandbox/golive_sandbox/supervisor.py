@@ -57,18 +57,18 @@ class _Sandbox:
 
     async def run(self, scenario: str, ready: Callable[[], None]) -> None:
         """Up, until the end."""
+        self._died: asyncio.Future[SandboxError] = asyncio.get_running_loop().create_future()
         self._end_on_signals()
         async with AsyncExitStack() as up:
             up.callback(self._say, "All gone.")
             plane = await up.enter_async_context(self._plane())
-            died = asyncio.create_task(plane.failed())
-            up.callback(died.cancel)
-            worlds = await self._or_death(self._populate(plane, scenario, up), died)
+            self._watch_over(plane.failed(), up=up)
+            worlds = await self._or_death(self._populate(plane, scenario, up))
             ended = asyncio.Event()
             await up.enter_async_context(self._control(worlds, plane, scenario, ended))
             self._say(f"Ready after {time.monotonic() - self._began:.1f} s.")
             ready()
-            await self._or_death(ended.wait(), died)
+            await self._or_death(ended.wait())
             self._say("Taking the sandbox down ...")
 
     def _end_on_signals(self) -> None:
@@ -113,6 +113,7 @@ class _Sandbox:
         ingress = Ingress(plane.api, agent.directory, self._folder.root)
         await ingress.start()
         up.push_async_callback(ingress.stop)
+        self._watch_over(agent.failed(), up=up)
         await argo.install(plane, self._built)
         await argo.until_alive(plane)
         self._say("Creating the world: maestro-server, three replicas, stable (usually 2 s) ...")
@@ -150,13 +151,24 @@ class _Sandbox:
             self._folder.ready.unlink(missing_ok=True)
             server.close()
 
-    async def _or_death(self, work: Coroutine[object, object, T], died: asyncio.Task[SandboxError]) -> T:
-        """The result of ``work``, or the error of a server that ended meanwhile."""
+    def _watch_over(self, *failures: Coroutine[object, object, SandboxError], up: AsyncExitStack) -> None:
+        """Something whose end is the end of the sandbox, with the error that tells why."""
+        for failure in failures:
+            task = asyncio.ensure_future(self._tell_death(failure))
+            up.callback(task.cancel)
+
+    async def _tell_death(self, failure: Coroutine[object, object, SandboxError]) -> None:
+        error = await failure
+        if not self._died.done():
+            self._died.set_result(error)
+
+    async def _or_death(self, work: Coroutine[object, object, T]) -> T:
+        """The result of ``work``, or the error of a part that ended meanwhile."""
         task = asyncio.ensure_future(work)
         try:
-            await asyncio.wait((task, died), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((task, self._died), return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
-                raise died.result()
+                raise self._died.result()
             return task.result()
         finally:
             if not task.done():
