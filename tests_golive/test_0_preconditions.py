@@ -99,7 +99,8 @@ def test_argo_rollouts_is_installed_and_its_controller_is_alive(
         any(one.observed_generation == one.generation for one in known),
         expected=f"a rollout in {settings.target.namespace} whose observedGeneration equals its generation",
         observed=", ".join(behind) or "there is no rollout",
-        fix=f"apply the rollout, or read the controller's log: kubectl -n {settings.argo.namespace} logs deploy/argo-rollouts",
+        fix="apply the rollout, or read the controller's log: "
+        f"kubectl -n {settings.argo.namespace} logs deploy/argo-rollouts",
     )
 
 

@@ -43,9 +43,7 @@ class Access:
 
     def to_json(self) -> Json:
         """Everything, secrets included: for a pipe to the watchdog, never for a file."""
-        plain: Json = {
-            name: getattr(self, name) for name in self.__dataclass_fields__ if name != "plugin"
-        }
+        plain: Json = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "plugin"}
         if self.plugin is not None:
             plain["plugin"] = {"spec": self.plugin.spec, "folder": self.plugin.folder, "cluster": self.plugin.cluster}
         return plain

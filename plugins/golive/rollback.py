@@ -136,8 +136,8 @@ def roll_back(
     """Take the release back and prove it within ``deadline`` seconds; raises nothing.
 
     ``t0``: what was proven good before, else it is derived from the stable ReplicaSet. ``note`` is told of every
-    request and observation; when it fails, the rollback goes on and remarks it. ``started`` is the monotonic time of the
-    outcome that called for this.
+    request and observation; when it fails, the rollback goes on and remarks it. ``started`` is the monotonic time of
+    the outcome that called for this.
     """
     from golive.transaction import Transaction
     from golive.waiting import wait_for

@@ -177,7 +177,7 @@ def _is_waiting(row: Judged) -> bool:
 def _release(
     ratified: Ratified, entries: Sequence[Entry], earlier: Sequence[Kept], fresh: timedelta, decision: Decision
 ) -> Decision:
-    """GO only when every p0 of the go-live itself has a fresh pass for this digest; nothing unbuilt, nothing missing."""
+    """GO only when every p0 of the go-live has a fresh pass for this digest; nothing unbuilt, nothing missing."""
     if decision is Decision.NO_GO:
         return Decision.NO_GO
     rows = [row for row in ratified.criteria if row.gate is Gate.P0 and row.stage is not Stage.POSTDEPLOY]
@@ -237,5 +237,3 @@ def calls_rollback(ratified: Ratified, entry: Entry) -> bool:
 def stages_of(words: Sequence[str]) -> tuple[Stage, ...]:
     """Stages by name, in the runbook's order."""
     return tuple(stage for stage in STAGES if stage.value in set(words))
-
-

@@ -185,7 +185,13 @@ class Watchdog:
             nothing = found is Found.NOT_STARTED
             leg = Leg("armed", nothing, f"disarmed: found {found}, nothing was written ({why})")
         return RollbackResult(
-            cause=cause, found=found, did=(), proven=leg.proven, legs=(leg,), to_request=None, to_stable=None,
+            cause=cause,
+            found=found,
+            did=(),
+            proven=leg.proven,
+            legs=(leg,),
+            to_request=None,
+            to_stable=None,
             remark="" if leg.proven else "the rollback is disarmed; by hand: golive rollback",
         )
 
@@ -239,9 +245,16 @@ class Watchdog:
         if may_call(verdict) and self.trusted() and self.result is None:
             self.act(cause_of(verdict), time.monotonic())
         close(
-            order.run, order.settings, order.ratified, self.journal, order.scope,
-            who=order.who, started=order.started, problems=gone,
-            rollback=self.result.to_json() if self.result else None, redactor=self.redactor,
+            order.run,
+            order.settings,
+            order.ratified,
+            self.journal,
+            order.scope,
+            who=order.who,
+            started=order.started,
+            problems=gone,
+            rollback=self.result.to_json() if self.result else None,
+            redactor=self.redactor,
         )
 
     def trusted(self) -> bool:

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from selftests.harness import Cluster, Room, eventually, running_cluster
 
 from golive_sandbox.agent import images
 from golive_sandbox.agent.addresses import Block, on_loopback
 from golive_sandbox.processes import Identity, Registry
 from golive_sandbox.types import Json
+from selftests.harness import Cluster, Room, eventually, running_cluster
 
 SUPERVISOR = """
 import asyncio, sys, time
@@ -81,7 +81,7 @@ def test_two_sandboxes_on_one_machine_have_different_addresses() -> None:
 
 def test_an_address_outside_the_cluster_has_no_place_on_loopback() -> None:
     assert on_loopback("198.19.3.4") == "127.19.3.4"
-    with pytest.raises(ValueError, match="198.18"):
+    with pytest.raises(ValueError, match=r"198\.18"):
         on_loopback("10.0.0.1")
 
 

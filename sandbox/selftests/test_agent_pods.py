@@ -4,10 +4,10 @@ import time
 from pathlib import Path
 
 import pytest
-from selftests.harness import IMAGE, Cluster, Room, condition, eventually, server_container
 
 from golive_sandbox.agent import images
 from golive_sandbox.types import Json, dig, items, number, text
+from selftests.harness import IMAGE, Cluster, Room, condition, eventually, server_container
 
 
 def waiting_reason(pod: Json) -> str:

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import kubernetes
 import pytest
 from kubernetes.stream import portforward
-from selftests.harness import Cluster, Room, eventually
 
 from golive_sandbox.types import number, text
+from selftests.harness import Cluster, Room, eventually
 
 
 @pytest.fixture
@@ -65,7 +65,9 @@ def test_the_services_proxy_and_the_pods_proxy_reach_the_pod(cluster: Cluster, r
 
 
 def test_port_forward_speaks_to_the_pod_and_names_a_refused_port(cluster: Cluster, room: Room, server: str) -> None:
-    with kubernetes.config.new_client_from_config(str(cluster.kubeconfig)) as client:
+    # fmt: off
+    with kubernetes.config.new_client_from_config(str(cluster.kubeconfig)) as client:  # type: ignore[no-untyped-call]
+    # fmt: on
         forward = portforward(
             kubernetes.client.CoreV1Api(client).connect_get_namespaced_pod_portforward,
             "server",

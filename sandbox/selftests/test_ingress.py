@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from selftests.harness import Cluster, Room, eventually
 
 from golive_sandbox.agent.directory import Endpoint
 from golive_sandbox.routes import PREFIX, Canary, Route, routes
 from golive_sandbox.types import Json, JsonValue, dig, items, text
+from selftests.harness import Cluster, Room, eventually
 
 
 def ready(_namespace: str, service: str, _port: JsonValue) -> Sequence[Endpoint]:
