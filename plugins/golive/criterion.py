@@ -10,7 +10,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import cast
@@ -52,6 +52,7 @@ TARGET = "0.1-target"
 APPROVAL = "6-approval"
 """The criterion whose absence is PENDING, not NO-GO."""
 _ID = re.compile(r"[0-9]+(\.[0-9]+)?-[a-z0-9][a-z0-9-]*(\[[^\[\]]+\])?")
+_PLACES = {"": "", "@release": "", "@argo": "argo", "@kube-system": "kube-system", "@cluster": "*"}
 _NEED = re.compile(
     r"(?P<verb>[a-z]+) (?P<resource>[a-z]+)(/(?P<sub>[a-z]+))?(\.(?P<group>[a-z0-9.]+))?( (?P<scope>\S+))?"
 )
@@ -61,7 +62,8 @@ _NEED = re.compile(
 class Need:
     """One permission: a verb on a resource.
 
-    ``namespace``: "" the release's, "argo" the controller's, "*" the whole cluster.
+    ``namespace``: "" the release's, "argo" the controller's, "kube-system", "*" the whole cluster. ``name`` may be
+    ``{namespace}``, the release's, until ``resolved``. Reading a Namespace object is asked inside that namespace.
     """
 
     verb: str
@@ -73,15 +75,18 @@ class Need:
 
     @classmethod
     def parse(cls, line: str) -> Need:
-        """Read ``"patch rollouts/status.argoproj.io"``; a last word is ``@argo``, ``@cluster`` or ``@cluster:NAME``."""
+        """Read ``"patch rollouts/status.argoproj.io"``; a last word is a place, with ``:NAME`` for one object."""
         found = _NEED.fullmatch(line)
         if found is None:
             raise ValueError(f'expected a need such as "get services" or "list pods @argo", found {line!r}')
         scope, _, name = (found["scope"] or "").partition(":")
-        if scope not in ("", "@argo", "@cluster"):
-            raise ValueError(f"expected @argo, @cluster or @cluster:NAME at the end of {line!r}")
-        where = {"": "", "@argo": "argo", "@cluster": "*"}[scope]
-        return cls(found["verb"], found["group"] or "", found["resource"], found["sub"] or "", name, where)
+        if scope not in _PLACES:
+            raise ValueError(f"expected one of {', '.join(filter(None, _PLACES))}, with or without :NAME, in {line!r}")
+        return cls(found["verb"], found["group"] or "", found["resource"], found["sub"] or "", name, _PLACES[scope])
+
+    def resolved(self, namespace: str) -> Need:
+        """The same with the release's namespace in its place."""
+        return replace(self, name=self.name.replace("{namespace}", namespace))
 
     def __str__(self) -> str:
         resource = f"{self.resource}/{self.subresource}" if self.subresource else self.resource

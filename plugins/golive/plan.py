@@ -20,7 +20,7 @@ def plan(settings: Settings, ratified: Ratified, scope: Sequence[str]) -> str:
         "",
     ]
     for row in ratified.in_scope(stages):
-        lines += _criterion(row)
+        lines += _criterion(row, target.namespace)
     lines += [
         "",
         "writes, only when a p0 fails while the release takes traffic:"
@@ -33,20 +33,21 @@ def plan(settings: Settings, ratified: Ratified, scope: Sequence[str]) -> str:
             f"  abort: merge patch of {name} status",
             f"  restore: JSON patch of {name} spec.template, guarded by uid and generation",
         ]
-        lines += [f"  needs: {need}" for need in ratified.rollback_needs]
+        lines += [f"  needs: {need.resolved(target.namespace)}" for need in ratified.rollback_needs]
     return "\n".join([*lines, *not_built([row.id for row in ratified.not_implemented(stages)])]) + "\n"
 
 
-def _criterion(row: Criterion) -> list[str]:
+def _criterion(row: Criterion, namespace: str) -> list[str]:
     lines = [
         f"{row.id} ({row.gate}, {row.stage}, runbook {row.runbook}): {row.title}",
         f"  reads:  {row.reads or 'golive.toml'}",
     ]
     lines += [f"  writes: {write}" for write in row.writes] or ["  writes: nothing"]
-    return [*lines, *(f"  needs:  {need}" for need in row.needs)]
+    return [*lines, *(f"  needs:  {need.resolved(namespace)}" for need in row.needs)]
 
 
-def needs_of(ratified: Ratified, scope: Iterable[Stage], *, armed: bool) -> tuple[Need, ...]:
-    """Every permission that a run with this scope takes, each once."""
+def needs_of(ratified: Ratified, scope: Iterable[Stage], namespace: str, *, armed: bool) -> tuple[Need, ...]:
+    """Every permission that a run with this scope takes in the release's ``namespace``, each once."""
     needs = [need for row in ratified.in_scope(scope) for need in row.needs]
-    return tuple(dict.fromkeys([*needs, *(ratified.rollback_needs if armed else ())]))
+    every = (*needs, *(ratified.rollback_needs if armed else ()))
+    return tuple(dict.fromkeys(need.resolved(namespace) for need in every))

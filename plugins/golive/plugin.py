@@ -6,6 +6,7 @@ back.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +19,7 @@ from golive.criterion import Ratified, load_ratified
 from golive.errors import ConfigError, GoliveError
 from golive.evidence import Recorder
 from golive.outcomes import watched
+from golive.rooting import start_again_where_misread
 from golive.session import Bench, Controller, Judge
 from golive.stages import MARKERS, names_stage, scope_of
 
@@ -38,6 +40,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Offer our two hooks."""
     pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around pytest's capturing, which has the terminal's descriptors inside
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    """See that the suite's own pytest settings are read, wherever ``golive.toml`` is."""
+    start_again_where_misread(early_config)
+    yield
 
 
 def config_file(config: pytest.Config) -> Path:
