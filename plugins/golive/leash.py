@@ -10,26 +10,28 @@ import sys
 import time
 
 from golive.errors import Unreachable
-from golive.record import Run
+from golive.order import Order
 from golive.types import Json
 
 START_SECONDS = 30.0
 """How long a watchdog may take to say that it is ready; it imports little, but a loaded machine is slow."""
 
+MARGIN_SECONDS = 30.0
+"""What the watchdog is granted beyond the rollback's own deadline before it counts as silent."""
+
 
 class Leash:
     """Holds the pipe whose closing tells the watchdog that pytest is gone."""
 
-    def __init__(self, run: Run, order: Json, *, patience: float) -> None:
-        self._run = run
+    def __init__(self, order: Order) -> None:
         self._order = order
-        self._patience = patience
+        self._patience = order.settings.rollback.deadline_seconds + MARGIN_SECONDS
         self._rest = b""
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
         """A process in a session of its own: a Ctrl-C in the terminal does not reach it."""
-        log = (self._run.folder / "watchdog.log").open("ab")
+        log = (self._order.run.folder / "watchdog.log").open("ab")
         with log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "golive.watchdog"],
@@ -39,7 +41,7 @@ class Leash:
                 start_new_session=True,
             )
         self._rest = b""
-        self._send(process, self._order)
+        self._send(process, self._order.to_json())
         if self._hear(process, START_SECONDS) is None:
             process.kill()
             process.wait()

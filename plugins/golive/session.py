@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 STAGE_LIMIT_SECONDS = 6 * 3600.0
 """How long a gate waits for the stage before it: longer than any stage, so that only a bug ends here."""
-MARGIN_SECONDS = 30.0
-"""What pytest grants the watchdog beyond the rollback's own deadline before it calls it silent."""
 
 
 class Judge:
@@ -154,6 +152,7 @@ class Controller(Judge):
     def pytest_sessionstart(self) -> None:
         """Open the run as NO-GO, and start the watchdog before anything could be written."""
         from golive.leash import Leash
+        from golive.order import Order
 
         about: Json = {
             "driver": self.who,
@@ -169,18 +168,17 @@ class Controller(Judge):
                 self.reports, self.settings.release.digest, self.redactor, who="controller", about=about
             )
             self._write_provisional()
-            order: Json = {
-                "run": self.run.to_json(),
-                "settings": self.settings.model_dump(mode="json"),
-                "ratified": str(self.ratified_path),
-                "scope": [stage.value for stage in self.scope],
-                "access": self.access.to_json(),
-                "armed": self.armed,
-                "who": self.who,
-                "started": self.started,
-            }
-            patience = self.settings.rollback.deadline_seconds + MARGIN_SECONDS
-            self._leash = Leash(self.run, order, patience=patience)
+            order = Order(
+                run=self.run,
+                settings=self.settings,
+                ratified_path=self.ratified_path,
+                scope=self.scope,
+                access=self.access,
+                armed=self.armed,
+                who=self.who,
+                started=self.started,
+            )
+            self._leash = Leash(order)
         except GoliveError as error:
             raise pytest.UsageError(f"the run could not be opened: {error}") from error
 

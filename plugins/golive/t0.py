@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -36,7 +38,11 @@ class RollbackTarget:
 
 @dataclass(frozen=True, slots=True)
 class T0:
-    """A version that was proven good before the first percent moved. ``taken`` is an ISO time."""
+    """A version that was proven good before the first percent moved. ``taken`` is an ISO time.
+
+    The record keeps it redacted: a template in which something was masked is empty when it is read back, since restoring
+    it would put the mask into production. The stable ReplicaSet has the template too.
+    """
 
     rollout: str
     """UID of the Rollout."""
@@ -48,20 +54,25 @@ class T0:
 
     def to_json(self) -> Json:
         """As the journal keeps it."""
-        return {**asdict(self), "images": list(self.images)}
+        return {**asdict(self), "images": list(self.images), "template_sha256": _fingerprint(self.template)}
 
     @classmethod
     def from_json(cls, data: Json) -> T0:
         """What ``to_json`` gave."""
         images = dig(data, "images", default=[])
+        template = mapping(data, "template")
         return cls(
             rollout=text(data, "rollout"),
             generation=number(data, "generation") or 0,
             hash=text(data, "hash"),
-            template=mapping(data, "template"),
+            template=template if _fingerprint(template) == text(data, "template_sha256") else {},
             images=tuple(str(one) for one in (images if isinstance(images, list) else [])),
             taken=text(data, "taken"),
         )
+
+
+def _fingerprint(template: Json) -> str:
+    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()
 
 
 class Release:

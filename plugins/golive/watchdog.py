@@ -16,18 +16,18 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from golive.closing import cause_of, close, judge, may_call
-from golive.config import Settings
-from golive.criterion import Gate, Outcome, Ratified, Stage, load_ratified
+from golive.criterion import Gate, Outcome, Ratified, Stage
 from golive.errors import GoliveError, JournalError
-from golive.journal import Journal
-from golive.record import Run, read_record
+from golive.journal import Entry, Journal
+from golive.order import Order
+from golive.record import read_record
 from golive.redact import Redactor
 from golive.stages import target_passed
-from golive.types import Json, mapping, text
+from golive.types import Json, text
 from golive.verdict import calls_rollback, gate_of, outcome_of
 
 if TYPE_CHECKING:
@@ -38,50 +38,16 @@ TICK = 0.05
 """Seconds between two looks at the journal."""
 
 
-@dataclass(frozen=True)
-class Order:
-    """What the watchdog is told when it starts; credentials travel through the pipe, never through a file."""
-
-    run: Run
-    settings: Settings
-    ratified: Ratified
-    scope: tuple[Stage, ...]
-    access: Json
-    armed: bool
-    by_hand: bool
-    who: str
-    started: str
-
-    @classmethod
-    def from_json(cls, data: Json) -> Order:
-        """Read the first line of the pipe."""
-        return cls(
-            run=Run.from_json(mapping(data, "run")),
-            settings=Settings.model_validate_json(json.dumps(data["settings"])),
-            ratified=load_ratified(Path(text(data, "ratified"))),
-            scope=tuple(Stage(str(word)) for word in list_of(data, "scope")),
-            access=mapping(data, "access"),
-            armed=data.get("armed") is True,
-            by_hand=data.get("by_hand") is True,
-            who=text(data, "who"),
-            started=text(data, "started"),
-        )
-
-
-def list_of(data: Json, key: str) -> list[object]:
-    """The list under ``key``."""
-    value = data.get(key)
-    return list(value) if isinstance(value, list) else []
-
-
 @dataclass
 class Watchdog:
     """Follows one run until it is over."""
 
     order: Order
+    ratified: Ratified
     journal: Journal
     redactor: Redactor
     result: RollbackResult | None = None
+    t0: T0 | None = None
     unproven_since: float | None = None
     unproven_cause: str = ""
     seen: int = 0
@@ -91,13 +57,12 @@ class Watchdog:
 
     def connect(self) -> Cluster:
         """The one client; made when first needed, so that starting is quick."""
-        from golive.access import Access
         from golive.cluster import Cluster
 
         if self.cluster is None:
             target = self.order.settings.target
             self.cluster = Cluster(
-                Access.from_json(self.order.access),
+                self.order.access,
                 uid=target.cluster_uid,
                 request_seconds=target.request_seconds,
                 requests_per_second=target.requests_per_second,
@@ -129,7 +94,7 @@ class Watchdog:
 
         try:
             self.connect().check_identity()
-            t0 = snapshot(self.connect(), self.target())
+            t0 = self.t0 = snapshot(self.connect(), self.target())
             self.note("t0", t0.to_json() if t0 else {"missing": "the rollout is not Healthy on another version"})
         except GoliveError as error:
             self.complain("t0", error)
@@ -145,7 +110,7 @@ class Watchdog:
         entries = [entry for run in read_record(self.order.run.reports, self.order.run.digest) for entry in run.entries]
         snapshots = [entry.data for entry in entries if entry.kind == "t0" and "missing" not in entry.data]
         back = any(entry.kind == "rollback" and entry.data.get("did") for entry in entries)
-        return (T0.from_json(snapshots[-1]) if snapshots else None), back
+        return self.t0 or (T0.from_json(snapshots[-1]) if snapshots else None), back
 
     def act(self, cause: str, started: float) -> None:
         """Take traffic back, once; a second cause finds the result of the first."""
@@ -177,10 +142,11 @@ class Watchdog:
         from golive.rollback import Found, Leg, RollbackResult, classify
 
         try:
+            self.connect().check_identity()
             found, _, why = classify(self.connect(), self.target(), t0=t0, already_rolled_back=before)
         except GoliveError as error:
-            found, why = Found.NOT_STARTED, f"could not be observed: {error}"
-            leg = Leg("armed", False, f"disarmed, and whether the release takes traffic {why}")
+            found = Found.UNKNOWN
+            leg = Leg("armed", False, f"disarmed, and whether the release takes traffic was not observed: {error}")
         else:
             nothing = found is Found.NOT_STARTED
             leg = Leg("armed", nothing, f"disarmed: found {found}, nothing was written ({why})")
@@ -200,8 +166,8 @@ class Watchdog:
         try:
             size = self.order.run.journal.stat().st_size
             if size != self.size:
-                self.size = size
                 self.judge_new()
+                self.size = size
         except (OSError, JournalError) as error:
             self.complain("journal", error)
         limit = self.order.settings.rollback.blind_limit_seconds
@@ -212,16 +178,16 @@ class Watchdog:
         """The entries since the last look."""
         entries = self.journal.read()
         new, self.seen = entries[self.seen :], len(entries)
-        if not target_passed(self.order.ratified, entries):
+        if not target_passed(self.ratified, entries):
             return  # nothing is written to a cluster that is not the intended one
         for entry in new:
             name = text(entry.data, "id")
-            if calls_rollback(self.order.ratified, entry) and self.order.armed:
-                self.act(name, time.monotonic())
+            if calls_rollback(self.ratified, entry) and self.order.armed:
+                self.act(name, _began(entry))
             unproven = entry.kind == "outcome" and outcome_of(entry) is Outcome.NOT_PROVEN
-            row = self.order.ratified.get(name)
+            row = self.ratified.get(name)
             after = row is not None and row.stage is Stage.POSTDEPLOY
-            p0 = gate_of(self.order.ratified, name) is Gate.P0 and not after
+            p0 = gate_of(self.ratified, name) is Gate.P0 and not after
             if unproven and p0 and self.order.armed and self.unproven_since is None:
                 self.unproven_since, self.unproven_cause = time.monotonic(), name
 
@@ -230,24 +196,42 @@ class Watchdog:
         command: Json = json.loads(line)
         cause = text(command, "ask")
         if cause:
+            self.look()  # the journal knows since when; pytest's word stands for what could not be journalled
             self.act(cause, time.monotonic())
         if "finish" in command:
             self.look()
-            answer: Json = {"rollback": self.result.to_json() if self.result else None}
-            os.write(sys.stdout.fileno(), json.dumps(answer).encode() + b"\n")
+            self.answer()
         self.finished = self.finished or "over" in command
+
+    def answer(self) -> None:
+        """Tell pytest what became of it; that pytest died meanwhile is seen, and dealt with, at the other pipe."""
+        said: Json = {"rollback": self.result.to_json() if self.result else None}
+        try:
+            os.write(sys.stdout.fileno(), json.dumps(said).encode() + b"\n")
+        except OSError as error:
+            self.complain("answer", error)
+
+    def was_closed(self) -> bool:
+        """Whether pytest had judged and written its verdict before it went."""
+        try:
+            return any(entry.kind == "finished" for entry in self.journal.read())
+        except JournalError as error:
+            self.complain("journal", error)
+            return False
 
     def alone(self) -> None:
         """Pytest is gone: take traffic back if the verdict is NO-GO, and write the verdict in its place."""
+        if self.was_closed():
+            return
         order = self.order
         gone = ["pytest was gone before it had judged: killed, cancelled or disconnected"]
-        verdict = judge(order.run, order.settings, order.ratified, self.journal, order.scope, problems=gone)
+        verdict = judge(order.run, order.settings, self.ratified, self.journal, order.scope, problems=gone)
         if may_call(verdict) and self.trusted() and self.result is None:
             self.act(cause_of(verdict), time.monotonic())
         close(
             order.run,
             order.settings,
-            order.ratified,
+            self.ratified,
             self.journal,
             order.scope,
             who=order.who,
@@ -260,7 +244,7 @@ class Watchdog:
     def trusted(self) -> bool:
         """Whether nothing says that the cluster is another one than intended."""
         try:
-            return target_passed(self.order.ratified, self.journal.read())
+            return target_passed(self.ratified, self.journal.read())
         except JournalError as error:
             self.complain("journal", error)
             return True  # the identity is checked again before every write
@@ -283,6 +267,12 @@ class Watchdog:
                 self.obey(line)
 
 
+def _began(entry: Entry) -> float:
+    """The monotonic time of an outcome: a rollback is measured from there, not from when it was noticed."""
+    age = (datetime.now(UTC) - datetime.fromisoformat(entry.time)).total_seconds()
+    return time.monotonic() - max(age, 0.0)
+
+
 def main() -> int:
     """Run as ``python -m golive.watchdog`` with the order on stdin."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
@@ -297,7 +287,7 @@ def main() -> int:
         raw += part
     order = Order.from_json(json.loads(raw))
     redactor = Redactor.from_environment()
-    dog = Watchdog(order, Journal(order.run.journal, f"watchdog/{os.getpid()}", redactor), redactor)
+    dog = Watchdog(order, order.ratified, Journal(order.run.journal, f"watchdog/{os.getpid()}", redactor), redactor)
     os.write(sys.stdout.fileno(), b'{"ready": true}\n')
     threading.Thread(target=dog.snapshot, daemon=True).start()
     try:
