@@ -80,7 +80,9 @@ class Kubelet:
 
     async def _port_forward(self, request: web.Request) -> web.StreamResponse:
         pod = self._pod(request)
-        ports = [int(port) for port in request.query.getall("port", []) if port.isdigit()]
+        # As a kubelet reads it: the parameter may be repeated, and one may hold several with commas between them.
+        wanted = ",".join(request.query.getall("port", [])).split(",")
+        ports = [int(port) for port in wanted if port.isdigit()]
         offered = [one.strip() for one in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
         if not ports or _PROTOCOL not in offered:
             raise web.HTTPBadRequest(
