@@ -47,11 +47,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """One context with its cluster and user."""
+    """One context with its cluster, user and namespace (empty where it names none)."""
 
     context: str
     cluster: Part
     user: Part
+    namespace: str
 
 
 def load(kubeconfig: str | None, context: str | None) -> Chosen:
@@ -76,6 +77,7 @@ def load(kubeconfig: str | None, context: str | None) -> Chosen:
         wanted,
         Part("cluster", text(cluster[1], "name"), cluster[0], mapping(cluster[1], "cluster")),
         Part("user", text(body, "name"), folder, mapping(body, "user")),
+        text(parts, "namespace"),
     )
 
 

@@ -112,3 +112,17 @@ class Leash:
         line, _, self._rest = self._rest.partition(b"\n")
         answer: Json = json.loads(line)
         return answer
+
+
+def silent(cause: str, why: str) -> Json:
+    """What is known of a rollback when the watchdog says nothing: that it is not proven."""
+    leg: Json = {"leg": "watchdog", "proven": False, "observed": why}
+    return {
+        "cause": cause,
+        "found": "unknown",
+        "did": [],
+        "proven": False,
+        "legs": [leg],
+        "seconds": {"to_request": None, "to_stable": None},
+        "remark": "roll back by hand: golive rollback",
+    }

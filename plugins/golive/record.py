@@ -23,6 +23,7 @@ from golive.types import Json, JsonValue
 
 JOURNAL = "journal.jsonl"
 VERDICT = "verdict.json"
+_SESSION = ".session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def only_session(reports: Path, who: str) -> Iterator[None]:
     """
     try:
         reports.mkdir(parents=True, exist_ok=True)
-        file = (reports / ".session").open("a+")
+        file = (reports / _SESSION).open("a+")
     except OSError as error:
         raise JournalError(f"{reports}: expected a folder to keep reports in, found: {error.strerror}") from error
     with file:
@@ -135,6 +136,20 @@ def only_session(reports: Path, who: str) -> Iterator[None]:
         file.write(who)
         file.flush()
         yield
+
+
+def session_holder(reports: Path) -> str:
+    """Who holds the reports folder now; empty when no session does. Takes nothing and waits for nothing."""
+    try:
+        file = (reports / _SESSION).open(encoding="utf-8")
+    except OSError:
+        return ""
+    with file:
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read().strip() or "starting"
+    return ""
 
 
 def write_json(path: Path, value: Json) -> None:

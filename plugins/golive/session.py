@@ -279,11 +279,13 @@ class Controller(Judge):
         first = judge(self.run, self.settings, self.ratified, self.journal, self.scope, problems=self.problems)
         rollback: Json | None = None
         if self._leash is not None:
+            from golive.leash import silent
+
             cause = cause_of(first) if may_call(first) and self._target_is_right() else None
             try:
                 rollback = self._leash.finish(cause)
             except Unreachable as error:
-                rollback = _unknown(cause or "session", str(error))
+                rollback = silent(cause or "session", str(error))
         self.verdict = close(
             self.run,
             self.settings,
@@ -330,16 +332,3 @@ class Controller(Judge):
         """The verdict on top of the pytest-html page."""
         if self.verdict is not None:
             prefix.append(summary_html(self.verdict, self.settings, self.redactor))
-
-
-def _unknown(cause: str, why: str) -> Json:
-    leg: Json = {"leg": "watchdog", "proven": False, "observed": why}
-    return {
-        "cause": cause,
-        "found": "unknown",
-        "did": [],
-        "proven": False,
-        "legs": [leg],
-        "seconds": {"to_request": None, "to_stable": None},
-        "remark": "roll back by hand: golive rollback",
-    }

@@ -15,6 +15,7 @@ from golive.types import Json, dig, items, mapping, number, text
 
 if TYPE_CHECKING:
     from golive.cluster import Cluster
+    from golive.config import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,25 @@ class RollbackTarget:
         return rollout_path(self.namespace, self.rollout)
 
 
+def target_of(settings: Settings) -> RollbackTarget:
+    """What a rollback may touch, from ``golive.toml``."""
+    return RollbackTarget(
+        namespace=settings.target.namespace,
+        rollout=settings.target.rollout,
+        stable_service=settings.services.stable,
+        canary_service=settings.services.canary,
+        ingress=settings.services.ingress or "",
+        image=settings.release.image,
+        digest=settings.release.digest,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class T0:
     """A version that was proven good before the first percent moved. ``taken`` is an ISO time.
 
-    The record keeps it redacted: a template in which something was masked is empty when it is read back, since restoring
-    it would put the mask into production. The stable ReplicaSet has the template too.
+    The record keeps it redacted: a template in which something was masked is empty when it is read back, since
+    restoring it would put the mask into production. The stable ReplicaSet has the template too.
     """
 
     rollout: str

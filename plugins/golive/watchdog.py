@@ -27,12 +27,13 @@ from golive.order import Order
 from golive.record import read_record
 from golive.redact import Redactor
 from golive.stages import target_passed
+from golive.t0 import target_of
 from golive.types import Json, text
 from golive.verdict import calls_rollback, gate_of, outcome_of
 
 if TYPE_CHECKING:
     from golive.cluster import Cluster
-    from golive.rollback import T0, RollbackResult, RollbackTarget
+    from golive.rollback import T0, RollbackResult
 
 TICK = 0.05
 """Seconds between two looks at the journal."""
@@ -69,21 +70,6 @@ class Watchdog:
             )
         return self.cluster
 
-    def target(self) -> RollbackTarget:
-        """What may be taken back."""
-        from golive.rollback import RollbackTarget
-
-        settings = self.order.settings
-        return RollbackTarget(
-            namespace=settings.target.namespace,
-            rollout=settings.target.rollout,
-            stable_service=settings.services.stable,
-            canary_service=settings.services.canary,
-            ingress=settings.services.ingress or "",
-            image=settings.release.image,
-            digest=settings.release.digest,
-        )
-
     def note(self, kind: str, facts: Json) -> None:
         """Journal a step; raises ``JournalError``, which the transaction remembers and survives."""
         self.journal.append(kind, facts)
@@ -94,7 +80,7 @@ class Watchdog:
 
         try:
             self.connect().check_identity()
-            t0 = self.t0 = snapshot(self.connect(), self.target())
+            t0 = self.t0 = snapshot(self.connect(), target_of(self.order.settings))
             self.note("t0", t0.to_json() if t0 else {"missing": "the rollout is not Healthy on another version"})
         except GoliveError as error:
             self.complain("t0", error)
@@ -124,7 +110,7 @@ class Watchdog:
             return
         self.result = roll_back(
             self.connect(),
-            self.target(),
+            target_of(self.order.settings),
             cause,
             t0=t0,
             rolled_back_before=before,
@@ -143,7 +129,7 @@ class Watchdog:
 
         try:
             self.connect().check_identity()
-            found, _, why = classify(self.connect(), self.target(), t0=t0, already_rolled_back=before)
+            found, _, why = classify(self.connect(), target_of(self.order.settings), t0=t0, already_rolled_back=before)
         except GoliveError as error:
             found = Found.UNKNOWN
             leg = Leg("armed", False, f"disarmed, and whether the release takes traffic was not observed: {error}")
