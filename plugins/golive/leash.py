@@ -41,11 +41,14 @@ class Leash:
                 start_new_session=True,
             )
         self._rest = b""
-        self._send(process, self._order.to_json())
-        if self._hear(process, START_SECONDS) is None:
+        try:
+            self._send(process, self._order.to_json())
+            if self._hear(process, START_SECONDS) is None:
+                raise Unreachable(f"the watchdog did not start; see {log.name}")
+        except BaseException:  # an interrupt too: nobody would ever speak to it
             process.kill()
-            process.wait()
-            raise Unreachable(f"the watchdog did not start; see {log.name}")
+            process.communicate()
+            raise
         return process
 
     @property
@@ -58,7 +61,7 @@ class Leash:
         try:
             self._send(self._process, {"ask": cause})
         except OSError:
-            self._process = self._start()
+            self._replace()
             self._send(self._process, {"ask": cause})
 
     def finish(self, cause: str | None) -> Json | None:
@@ -75,7 +78,7 @@ class Leash:
                 rollback = answer.get("rollback")
                 return rollback if isinstance(rollback, dict) else None
             if attempt == 1 and self._process.poll() is not None:
-                self._process = self._start()
+                self._replace()
         raise Unreachable(f"the watchdog did not say what became of the rollback within {self._patience:g} s")
 
     def over(self) -> None:
@@ -86,6 +89,16 @@ class Leash:
             except OSError:
                 self._process.kill()
         self._process.wait(timeout=self._patience)
+        self._close()
+
+    def _replace(self) -> None:
+        """The watchdog died: clear away what is left of it, and start another, which reads the same journal."""
+        self._process.kill()
+        self._process.wait()
+        self._close()
+        self._process = self._start()
+
+    def _close(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()

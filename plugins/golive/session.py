@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import pluggy
 import pytest
+from _pytest._io import TerminalWriter
 
 from golive import allure_report
 from golive.closing import cause_of, close, driver, judge, may_call, verdict_json, write_verdict
@@ -19,6 +20,7 @@ from golive.config import Settings
 from golive.criterion import Outcome, Ratified, Stage
 from golive.errors import ConfigError, GoliveError, JournalError, Unreachable
 from golive.html_report import summary_html
+from golive.interrupts import patient
 from golive.journal import Journal, now
 from golive.outcomes import PROPERTY, NotStarted, record, watched
 from golive.record import Run, only_session, open_run, read_record
@@ -141,6 +143,8 @@ class Controller(Judge):
         self.other_failures = 0
         self._asked = False
         self._hook = hook
+        self.opened = False
+        self._terminal: TerminalWriter | None = None
         self._leash: Leash | None = None
         self._held = ExitStack()
         try:
@@ -149,11 +153,9 @@ class Controller(Judge):
             raise ConfigError(str(error)) from error
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self) -> None:
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Open the run as NO-GO, and start the watchdog before anything could be written."""
-        from golive.leash import Leash
-        from golive.order import Order
-
+        self._terminal = session.config.get_terminal_writer()
         about: Json = {
             "driver": self.who,
             "armed": self.armed,
@@ -167,20 +169,33 @@ class Controller(Judge):
             self.run, self.journal = open_run(
                 self.reports, self.settings.release.digest, self.redactor, who="controller", about=about
             )
+            self.opened = True
             self._write_provisional()
-            order = Order(
-                run=self.run,
-                settings=self.settings,
-                ratified_path=self.ratified_path,
-                scope=self.scope,
-                access=self.access,
-                armed=self.armed,
-                who=self.who,
-                started=self.started,
-            )
-            self._leash = Leash(order)
+            self._start_watchdog()
         except GoliveError as error:
             raise pytest.UsageError(f"the run could not be opened: {error}") from error
+
+    def _start_watchdog(self) -> Leash:
+        from golive.leash import Leash
+        from golive.order import Order
+
+        order = Order(
+            run=self.run,
+            settings=self.settings,
+            ratified_path=self.ratified_path,
+            scope=self.scope,
+            access=self.access,
+            armed=self.armed,
+            who=self.who,
+            started=self.started,
+        )
+        self._leash = Leash(order)
+        return self._leash
+
+    def _say(self, words: str) -> None:
+        if self._terminal is not None:
+            self._terminal.line(f"\n{words}", bold=True)
+            self._terminal.flush()
 
     def _write_provisional(self) -> None:
         why = ["the run is under way; until it ends, this is a NO-GO"]
@@ -276,16 +291,12 @@ class Controller(Judge):
 
     def _finish(self) -> None:
         """Ask what became of the rollback, judge, write; nothing here may raise past a NO-GO."""
-        first = judge(self.run, self.settings, self.ratified, self.journal, self.scope, problems=self.problems)
-        rollback: Json | None = None
-        if self._leash is not None:
-            from golive.leash import silent
+        with patient(self._say):
+            self._close_run()
 
-            cause = cause_of(first) if may_call(first) and self._target_is_right() else None
-            try:
-                rollback = self._leash.finish(cause)
-            except Unreachable as error:
-                rollback = silent(cause or "session", str(error))
+    def _close_run(self) -> None:
+        first = judge(self.run, self.settings, self.ratified, self.journal, self.scope, problems=self.problems)
+        rollback = self._rolled_back(cause_of(first) if may_call(first) and self._target_is_right() else None)
         self.verdict = close(
             self.run,
             self.settings,
@@ -302,6 +313,15 @@ class Controller(Judge):
             self._leash.over()
             self._leash = None
 
+    def _rolled_back(self, cause: str | None) -> Json | None:
+        """What became of a rollback, asked for now when there is a ``cause``; also where the start was interrupted."""
+        from golive.leash import silent
+
+        try:
+            return (self._leash or self._start_watchdog()).finish(cause)
+        except Unreachable as error:
+            return silent(cause or "session", str(error))
+
     def _target_is_right(self) -> bool:
         try:
             return target_passed(self.ratified, self.journal.read())
@@ -311,7 +331,7 @@ class Controller(Judge):
 
     def pytest_unconfigure(self) -> None:
         """Where pytest never finished its session, the verdict on disk still says NO-GO; end the watchdog too."""
-        if self.verdict is None and self._leash is not None:
+        if self.verdict is None and self.opened:
             self.problems.append("pytest never finished its session")
             self._finish()
         self._held.close()
