@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], None] = arguments.command
     try:
         command(arguments)
-    except SandboxError as trouble:
+    except (SandboxError, OSError) as trouble:
         sys.stderr.write(f"golive-sandbox: {trouble}\n")
         return _ERROR
     except KeyboardInterrupt:
@@ -43,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--scenario", default="clean", help="the world to make (see `scenarios`; default: clean)")
     up.add_argument("--detach", action="store_true", help="return when it is up, and leave it running")
     up.set_defaults(command=_up)
+
+    up.add_argument("--remove", action="store_true", help=argparse.SUPPRESS)  # the folder too, at the end
 
     status = commands.add_parser("status", help="what is running, and what is broken in it")
     status.set_defaults(command=_status)
@@ -97,7 +99,7 @@ def _up(arguments: argparse.Namespace) -> None:
     built = build.ensure(sys.stdout)
     # A supervisor in the background is followed by the process that launched it, which prints the commands itself.
     ready = (lambda: _say(_to_try(folder))) if sys.stdout.isatty() or sys.stdin.isatty() else (lambda: None)
-    supervisor.run(folder, built, arguments.scenario, _say, ready)
+    supervisor.run(folder, built, arguments.scenario, _say, ready, remove=arguments.remove)
 
 
 def _to_try(folder: Folder) -> str:

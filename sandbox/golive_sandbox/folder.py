@@ -54,6 +54,11 @@ class Folder:
         return self.state / "sandbox.json"
 
     @property
+    def _short(self) -> Path:
+        """A link to the folder of the sockets, where it is not ``state`` itself."""
+        return self.state / "sockets"
+
+    @property
     def kubeconfig(self) -> Path:
         """The administrator's."""
         return self.root / "kubeconfig"
@@ -91,10 +96,11 @@ class Folder:
         return found
 
     @contextmanager
-    def claimed(self) -> Iterator[Path]:
+    def claimed(self, *, remove: bool = False) -> Iterator[Path]:
         """Hold the folder for this process and start with an empty state; yields the folder for sockets.
 
-        The claim ends with the process, however it ends. What a crash left is ended first.
+        The claim ends with the process, however it ends. What a crash left is ended first. ``remove``: at the end the
+        folder goes as well.
         """
         self.check()
         self.state.mkdir(parents=True, exist_ok=True)
@@ -108,6 +114,8 @@ class Folder:
                     yield sockets
                 finally:
                     self.clear()
+                    if remove:
+                        files.remove(self.root)
 
     def _lock(self, lock: TextIO) -> None:
         try:
@@ -130,6 +138,8 @@ class Folder:
 
     def clear(self) -> None:
         """Remove what a sandbox wrote, but its logs: they are what one wants to read after a failure."""
+        if self._short.is_symlink():
+            files.remove(self._short.readlink())
         for path in (*self.state.glob("*"), *(self.root / name for name in _WRITTEN)):
             if path.name != "logs":
                 files.remove(path)
@@ -139,9 +149,10 @@ class Folder:
         if len(os.fsencode(self.state)) <= _SOCKET_PATH_MOST:
             yield self.state
             return
-        # A unix socket's path has to be short, DIR has not.
-        with tempfile.TemporaryDirectory(prefix="golive-") as short:
-            yield Path(short)
+        # A unix socket's path has to be short, DIR has not. The link is how `down` finds the folder after a crash.
+        short = Path(tempfile.mkdtemp(prefix="golive-"))
+        self._short.symlink_to(short)
+        yield short
 
 
 _WRITTEN = ("kubeconfig", "driver.kubeconfig", "golive.toml", "rollout-maestro.yaml", "routes.json", "worlds", "bin")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from typing import TextIO
 
+from golive_sandbox import files
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.folder import Folder
 from golive_sandbox.processes import Identity, die_with_parent, end
@@ -22,9 +24,10 @@ _LOOK_SECONDS = 0.05
 class Launched:
     """A supervisor that is up."""
 
-    def __init__(self, folder: Folder, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, folder: Folder, process: subprocess.Popen[bytes], *, detached: bool) -> None:
         self.folder = folder
         self._process = process
+        self._detached = detached
 
     @property
     def pid(self) -> int:
@@ -40,19 +43,22 @@ class Launched:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        if not self._detached:
+            files.remove(self.folder.root)  # gone already, unless it was killed
 
 
 def launch(folder: Folder, scenario: str, out: TextIO, *, detached: bool) -> Launched:
     """Build what is missing, start a supervisor and return when its world is up.
 
-    ``detached``: it goes on when this process ends; otherwise it dies with it. Raises ``SandboxError`` with what it
+    ``detached``: it goes on when this process ends; otherwise it takes itself down then, however this process ended,
+    and removes the folder: who could tell its user about it is gone. Raises ``SandboxError`` with what it
     said last when it does not come up; also on Ctrl-C, nothing is left running.
     """
     folder.check()
     ensure(out)
     folder.log.parent.mkdir(parents=True, exist_ok=True)
     folder.marker.touch()
-    launched = Launched(folder, _start(folder, scenario, detached=detached))
+    launched = Launched(folder, _start(folder, scenario, detached=detached), detached=detached)
     try:
         _follow(launched, out)
     except BaseException:
@@ -62,7 +68,7 @@ def launch(folder: Folder, scenario: str, out: TextIO, *, detached: bool) -> Lau
 
 
 def _start(folder: Folder, scenario: str, *, detached: bool) -> subprocess.Popen[bytes]:
-    arguments = ["up", "--dir", str(folder.root), "--scenario", scenario]
+    arguments = ["up", "--dir", str(folder.root), "--scenario", scenario, *([] if detached else ["--remove"])]
     with folder.log.open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "golive_sandbox.cli", *arguments],
@@ -71,7 +77,7 @@ def _start(folder: Folder, scenario: str, *, detached: bool) -> subprocess.Popen
             stderr=log,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             start_new_session=True,  # Ctrl-C is for us; we pass on what is meant for it
-            preexec_fn=None if detached else die_with_parent(),
+            preexec_fn=None if detached else die_with_parent(signal.SIGTERM),
         )
 
 

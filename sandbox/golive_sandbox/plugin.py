@@ -24,15 +24,13 @@ _RUNNING = pytest.StashKey["Session"]()
 class Session:
     """The sandbox of one pytest session."""
 
-    def __init__(self, launched: Launched, scratch: tempfile.TemporaryDirectory[str]) -> None:
+    def __init__(self, launched: Launched) -> None:
         self._launched = launched
-        self._scratch = scratch
         self.settings = launched.folder.root / "golive.toml"
 
     def end(self) -> None:
         """Take it down; its folder goes as well."""
         self._launched.stop()
-        self._scratch.cleanup()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -82,22 +80,21 @@ def pytest_configure_node(node: _Node) -> None:
 
 
 def _start(scenario: str) -> Session:
+    from golive_sandbox import files
     from golive_sandbox.errors import SandboxError
     from golive_sandbox.folder import Folder
     from golive_sandbox.launch import launch
     from golive_sandbox.scenarios import table
 
-    scratch = tempfile.TemporaryDirectory(prefix="golive-sandbox-", ignore_cleanup_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="golive-sandbox-"))
     try:
         table.named(scenario)
-        launched = launch(Folder(Path(scratch.name) / "world"), scenario, sys.stdout, detached=False)
-    except SandboxError as trouble:
-        scratch.cleanup()
-        raise pytest.UsageError(f"--sandbox: {trouble}") from trouble
-    except BaseException:
-        scratch.cleanup()
+        return Session(launch(Folder(folder), scenario, sys.stdout, detached=False))
+    except BaseException as trouble:
+        files.remove(folder)
+        if isinstance(trouble, SandboxError):
+            raise pytest.UsageError(f"--sandbox: {trouble}") from trouble
         raise
-    return Session(launched, scratch)
 
 
 @contextmanager

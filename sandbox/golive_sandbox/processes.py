@@ -80,15 +80,15 @@ class Registry:
             return []
 
 
-def die_with_parent() -> Callable[[], None]:
-    """A ``preexec_fn``: the kernel kills the child when the thread that started it ends.
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+    """A ``preexec_fn``: the kernel sends the child ``number`` when the thread that started it ends.
 
     It reaches children only, not their children: give the child its own process group as well.
     """
     parent = os.getpid()
 
     def arm() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:  # the parent died before the signal was armed
             os._exit(1)
 

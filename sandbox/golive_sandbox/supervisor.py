@@ -31,14 +31,16 @@ Say = Callable[[str], None]
 _TOOLS = ("kubectl", "kubectl-argo-rollouts")
 
 
-def run(folder: Folder, built: Built, scenario: str, say: Say, ready: Callable[[], None]) -> None:
+def run(
+    folder: Folder, built: Built, scenario: str, say: Say, ready: Callable[[], None], *, remove: bool = False
+) -> None:
     """Run a sandbox in ``folder`` until it is told to end (SIGINT, SIGTERM, SIGHUP, or ``down`` on its socket).
 
     ``ready`` is called once, when everything is up. Raises ``SandboxError`` when something fails, at the start or
-    later; either way nothing is left running.
+    later; either way nothing is left running. ``remove``: nor is the folder left.
     """
     table.named(scenario)  # a wrong name is told before anything starts
-    with folder.claimed() as sockets:
+    with folder.claimed(remove=remove) as sockets:
         registry = Registry(folder.processes)
         registry.add(SUPERVISOR, os.getpid())
         sandbox = _Sandbox(folder, built, sockets, registry, say)

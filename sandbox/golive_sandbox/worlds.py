@@ -11,7 +11,7 @@ from golive_sandbox.control import Say
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.plane import Plane
 from golive_sandbox.scenarios import faults, table
-from golive_sandbox.scenarios.faults import Fault
+from golive_sandbox.scenarios.fault import Fault
 from golive_sandbox.types import Json, JsonValue, text
 from golive_sandbox.world.rights import ARGO_NAMESPACE
 from golive_sandbox.world.settings import KUBECONFIG, SETTINGS

@@ -65,7 +65,7 @@ class _Entry:
 _TABLE = (
     *(
         _Entry(MAESTRO, tag, _PYTHON, "maestro_server.py", (("APP_VERSION", tag.removeprefix("v")),))
-        for tag in ("v1.4.2", "v1.5.0", "v1.6.0")
+        for tag in ("v1.4.2", "v1.4.9", "v1.5.0", "v1.6.0")
     ),
     _Entry(ARGO_ROLLOUTS, "v1.10.2", _CACHED, "rollouts-controller"),
 )

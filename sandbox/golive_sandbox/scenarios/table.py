@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.scenarios.faults import named as fault_named
@@ -13,15 +13,10 @@ CLEAN = "clean"
 
 
 class Verdict(enum.Enum):
-    """What the suite has to say, and its exit code where everything goes as it should."""
+    """What the suite has to say."""
 
     GO = "GO"
     NO_GO = "NO-GO"
-
-    @property
-    def exit(self) -> int:
-        """The exit code."""
-        return 0 if self is Verdict.GO else 20
 
 
 class Found(enum.Enum):
@@ -29,6 +24,8 @@ class Found(enum.Enum):
 
     NOT_STARTED = "not_started"
     CANARY = "canary"
+    PROMOTED = "promoted"
+    ALREADY_BACK = "already_back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +38,25 @@ class Scenario:
     verdict: Verdict = Verdict.NO_GO
     rollback: Found | None = Found.NOT_STARTED
     """``None``: the hook is not called."""
+    proven: bool = True
+    """Whether the rollback can be proven, where there is something to take back."""
+    blind: bool = False
+    """The criterion is not proven, since nothing can be observed; otherwise it fails."""
+    dependants: tuple[str, ...] = ()
+    """Criteria that cannot be proven either while this one fails."""
     stage: str = "preflight"
 
     @property
     def own_plane(self) -> bool:
         """It cannot share a plane with other worlds."""
         return any(fault_named(name).own_plane for name in self.faults)
+
+    @property
+    def exit(self) -> int:
+        """The exit code that the suite must end with."""
+        if self.verdict is Verdict.GO:
+            return 0
+        return 20 if self.proven else 21
 
     def row(self) -> Json:
         """As ``golive-sandbox scenarios --json`` prints it."""
@@ -55,28 +65,59 @@ class Scenario:
             "faults": list(self.faults),
             "stage": self.stage,
             "criterion": self.criterion,
+            "outcome": None if self.criterion is None else "not_proven" if self.blind else "failed",
+            "dependants": list(self.dependants),
             "verdict": self.verdict.value,
-            "exit": self.verdict.exit,
+            "exit": self.exit,
             "rollback": self.rollback.value if self.rollback else None,
             "own_plane": self.own_plane,
         }
 
 
-def _one(fault: str, criterion: str, rollback: Found | None = Found.NOT_STARTED) -> Scenario:
-    return Scenario(fault, (fault,), criterion, rollback=rollback)
+def _one(fault: str, criterion: str, *dependants: str, rollback: Found | None = Found.NOT_STARTED) -> Scenario:
+    return Scenario(fault, (fault,), criterion, dependants=dependants, rollback=rollback)
 
 
-SCENARIOS: tuple[Scenario, ...] = (
-    Scenario(CLEAN, (), None, Verdict.GO, None),
-    # Nothing is written to a cluster, or a namespace, that is not the intended one: the hook is not called.
-    _one("wrong-cluster", "0.1-target", None),
-    _one("namespace-missing", "0.1-target", None),
+def _go(fault: str) -> Scenario:
+    """Nothing is wrong: the suite leaves the release where it is."""
+    return Scenario(fault, (fault,), None, Verdict.GO, None)
+
+
+def _with(
+    state: str,
+    fault: str,
+    criterion: str,
+    *dependants: str,
+    found: Found | None = Found.CANARY,
+    proven: bool = True,
+) -> Scenario:
+    """Somebody did something with the release, and then a p0 fails."""
+    name = f"{state}-{fault}"
+    return Scenario(name, (state, fault), criterion, rollback=found, proven=proven, dependants=dependants)
+
+
+_AFTER_TARGET = ("0.1-access", "0.3-rollouts", "0.5-services", "1.1-manifests", "6-raci")
+"""Without knowing whose cluster it is, nothing else is looked at."""
+
+
+def _blind(fault: str) -> Scenario:
+    return replace(_one(fault, "0.1-target", *_AFTER_TARGET, rollback=None), blind=True)
+
+
+# Nothing is written to a cluster, or a namespace, that is not the intended one: the hook is not called.
+_PREFLIGHT = (
+    _one("wrong-cluster", "0.1-target", *_AFTER_TARGET, rollback=None),
+    _one("namespace-missing", "0.1-target", *_AFTER_TARGET, rollback=None),
+    _blind("api-unreachable"),
+    _blind("credentials-rejected"),
     _one("status-patch-forbidden", "0.1-access"),
-    _one("manifest-apply-forbidden", "0.1-access"),
+    _one("rollout-patch-forbidden", "0.1-access", "1.1-manifests"),
+    _one("manifest-apply-forbidden", "0.1-access", "1.1-manifests"),
     _one("argo-controller-down", "0.3-rollouts"),
     _one("argo-crd-missing", "0.3-rollouts"),
     _one("canary-service-missing", "0.5-services"),
     _one("stable-without-endpoints", "0.5-services"),
+    _one("stable-selects-other-pods", "0.5-services"),
     _one("canary-selects-other-pods", "0.5-services"),
     _one("routing-names-other-service", "0.5-services"),
     _one("manifest-unknown-field", "1.1-manifests"),
@@ -84,13 +125,41 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("manifest-refused", "1.1-manifests"),
     _one("role-empty", "6-raci"),
     _one("one-person-two-roles", "6-raci"),
-    Scenario("canary-at-25-role-empty", ("canary-at-25", "role-empty"), "6-raci", rollback=Found.CANARY),
-    Scenario(
-        "canary-at-25-manifest-other-digest",
-        ("canary-at-25", "manifest-other-digest"),
-        "1.1-manifests",
-        rollback=Found.CANARY,
-    ),
+)
+_UNDER_WAY = (
+    _go("canary-at-25"),
+    _go("release-promoted"),
+    *(_with(f"canary-at-{weight}", "role-empty", "6-raci") for weight in (10, 25, 50, 100)),
+    _with("canary-at-25", "manifest-other-digest", "1.1-manifests"),
+    _with("canary-at-25", "status-patch-forbidden", "0.1-access"),
+    _with("canary-paused-by-hand", "role-empty", "6-raci"),
+    _with("canary-never-ready", "role-empty", "6-raci"),
+    _with("canary-aborted", "role-empty", "6-raci"),
+    _with("release-taken-back", "role-empty", "6-raci", found=Found.ALREADY_BACK),
+    _with("other-canary-at-25", "role-empty", "6-raci", found=Found.NOT_STARTED),
+    _with("canary-at-25", "wrong-cluster", "0.1-target", *_AFTER_TARGET, found=None),
+)
+_NOT_PROVEN = (
+    _with("release-promoted", "role-empty", "6-raci", found=Found.PROMOTED, proven=False),
+    _with("canary-at-25", "rollout-patch-forbidden", "0.1-access", "1.1-manifests", proven=False),
+    _with("canary-at-25", "canary-service-missing", "0.5-services", proven=False),
+    _with("canary-at-25", "canary-selects-other-pods", "0.5-services", proven=False),
+    _with("canary-at-25", "stable-without-endpoints", "0.5-services", proven=False),
+    _with("canary-at-25", "stable-selects-other-pods", "0.5-services", proven=False),
+    _with("canary-at-25", "routing-names-other-service", "0.5-services", proven=False),
+    _with("canary-at-25", "argo-controller-down", "0.3-rollouts", proven=False),
+)
+"""Going back is asked for, and cannot be seen to have happened: a person has to look.
+
+Argo's controller carries nothing out, an abort neither, while a Service that the Rollout names is missing or does not
+select its pods (phase Degraded, InvalidSpec).
+"""
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(CLEAN, (), None, Verdict.GO, None),
+    *_PREFLIGHT,
+    *_UNDER_WAY,
+    *_NOT_PROVEN,
 )
 
 

@@ -15,6 +15,8 @@ from golive_sandbox.errors import SandboxError
 from golive_sandbox.types import Json
 
 STABLE_TAG, RELEASE_TAG = "v1.4.2", "v1.5.0"
+OTHER_TAG = "v1.4.9"
+"""Neither of them: somebody else's release."""
 WEIGHTS = (10, 25, 50, 100)
 """The canary steps of the manifest."""
 _MANIFEST = "argo/rollout-maestro.yaml"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from golive_sandbox import waiting
 from golive_sandbox.api import Api
 from golive_sandbox.errors import ApiError, SandboxError
-from golive_sandbox.types import Json, dig, items, mapping, number, text
+from golive_sandbox.types import Json, JsonValue, dig, items, mapping, number, text
 from golive_sandbox.world import paths
 from golive_sandbox.world.release import WEIGHTS, Release
 
 NAME = "maestro-server"
+_HASH = "rollouts-pod-template-hash"
 _SECONDS = 60.0  # for pods to start on a busy machine; a second when idle
 
 
@@ -40,22 +44,62 @@ class Rollout:
         what = f"Rollout {NAME} in namespace {self._namespace} Healthy {image}".rstrip()
         return await waiting.wait_for(what, self._summary, lambda now: _healthy(now, image), deadline=_SECONDS)
 
+    async def until_settled(self) -> Json:
+        """Wait until the controller accepts it and has nothing to do: Healthy, waiting in a pause, or aborted."""
+        what = f"Rollout {NAME} in namespace {self._namespace} settled"
+        return await waiting.wait_for(what, self._summary, _settled, deadline=_SECONDS)
+
+    async def apply(self, release: Release, env: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Apply the Rollout of ``release``, with more environment for its container."""
+        (item, *_) = release.objects()
+        for container in items(item, "spec", "template", "spec", "containers"):
+            more: list[JsonValue] = [{"name": name, "value": value} for name, value in env.items()]
+            container["env"] = [*items(container, "env"), *more]
+        await paths.apply(self._api, [item], self._namespace)
+
     async def canary_at(self, release: Release, weight: int) -> None:
         """Apply ``release`` and promote until the canary has ``weight`` percent and waits there."""
         if weight not in WEIGHTS:
             raise SandboxError(f"expected a canary weight of {', '.join(map(str, WEIGHTS))}, got {weight}")
-        await paths.apply(self._api, release.objects()[:1], self._namespace)
-        for step in WEIGHTS[: WEIGHTS.index(weight) + 1]:
-            paused = await self._until_paused_at(step)
-            if step != weight:
-                await self._promote(paused)
+        await self.apply(release)
+        for step in WEIGHTS[: WEIGHTS.index(weight)]:
+            await self._promote_from(step)
+        await self._until_paused_at(weight)
+
+    async def finish(self, release: Release) -> None:
+        """Promote from the last pause: ``release`` becomes the stable version."""
+        await self._promote_from(WEIGHTS[-1])
+        await self.until_healthy(release.image)
+
+    async def until_stuck(self) -> Json:
+        """Wait until the canary has pods and none of them is Ready."""
+        return await waiting.wait_for("a canary that is not Ready", self._summary, _stuck, deadline=_SECONDS)
+
+    async def abort(self) -> None:
+        """Abort, and wait until no traffic goes to the canary."""
+        await self._api.patch(f"{self.path}/status", {"status": {"abort": True}})
+        await waiting.wait_for("canary aborted, weight 0", self.read, _aborted, deadline=_SECONDS)
+
+    async def pause(self, *, paused: bool) -> None:
+        """Set ``spec.paused``, or take it away."""
+        await self._api.patch(self.path, {"spec": {"paused": paused or None}})
+        await self._until_observed()
+
+    async def keep_old_pods(self, seconds: int | None) -> None:
+        """How long pods of a version that gets no traffic stay; ``None``: Argo's default."""
+        await self._api.patch(self.path, {"spec": {"strategy": {"canary": {"scaleDownDelaySeconds": seconds}}}})
+        await self._until_observed()
 
     async def back_to(self, stable: Release) -> None:
-        """Abort what is under way and restore ``stable``; it may have been restored by somebody else already."""
+        """Take back what is under way or was promoted; ``stable`` may have been restored by somebody else already."""
         now = await self.read()
         if text(now, "status", "currentPodHash") != text(now, "status", "stableRS"):
             await self._api.patch(f"{self.path}/status", {"status": {"abort": True}})
-        await paths.apply(self._api, stable.objects()[:1], self._namespace)
+        await self.apply(stable)
+        now = await self._until_observed()
+        if text(now, "status", "currentPodHash") != text(now, "status", "stableRS"):
+            # It had been promoted. Before the controller has seen the template, this would be lost.
+            await self._api.patch(f"{self.path}/status", {"status": {"promoteFull": True}})
         await self.until_healthy(stable.image)
 
     async def scale(self, replicas: int) -> None:
@@ -69,10 +113,42 @@ class Rollout:
         found = await self._api.get(f"/api/v1/namespaces/{self._namespace}/endpoints/{NAME}")
         return sum(len(items(subset, "addresses")) for subset in items(found, "subsets"))
 
-    async def _promote(self, paused: Json) -> None:
-        version = text(paused, "metadata", "resourceVersion")
-        body: Json = {"metadata": {"resourceVersion": version}, "status": {"pauseConditions": None}}
-        await self._api.patch(f"{self.path}/status", body)
+    async def end_old_pods(self) -> None:
+        """End the pods of all versions but the stable one now, and wait until they are gone."""
+        kept = text(await self.read(), "status", "stableRS")
+        sets = f"/apis/apps/v1/namespaces/{self._namespace}/replicasets"
+        old = f"{_HASH}!={kept}"
+        for one in await self._api.list(sets, labelSelector=old):
+            await self._api.patch(f"{sets}/{text(one, 'metadata', 'name')}", {"spec": {"replicas": 0}})
+        pods = f"/api/v1/namespaces/{self._namespace}/pods"
+        await waiting.wait_for(
+            "old pods gone",
+            lambda: self._api.list(pods, labelSelector=old),
+            lambda left: not left,
+            deadline=_SECONDS,
+        )
+
+    async def _until_observed(self) -> Json:
+        return await waiting.wait_for(
+            "the controller has seen the Rollout's newest generation",
+            self.read,
+            lambda now: _observed(mapping(now, "status"), number(now, "metadata", "generation")),
+            deadline=_SECONDS,
+        )
+
+    async def _promote_from(self, weight: int) -> None:
+        """Promote once from the pause at ``weight``, never from a later one."""
+        while True:
+            paused = await self._until_paused_at(weight)
+            version = text(paused, "metadata", "resourceVersion")
+            body: Json = {"metadata": {"resourceVersion": version}, "status": {"pauseConditions": None}}
+            try:
+                await self._api.patch(f"{self.path}/status", body)
+            except ApiError as conflict:
+                if conflict.status != 409:
+                    raise
+                continue  # the controller wrote something meanwhile, an event's time for example: look again
+            return
 
     async def _until_paused_at(self, weight: int) -> Json:
         index = 2 * WEIGHTS.index(weight) + 1
@@ -83,12 +159,14 @@ class Rollout:
     async def _summary(self) -> Json:
         """What a time-out should show, instead of the whole object."""
         now = await self.read()
-        kept = ("phase", "message", "observedGeneration", "currentPodHash", "stableRS", "abort", "availableReplicas")
+        kept = ("phase", "message", "observedGeneration", "currentPodHash", "stableRS", "abort")
+        counts = ("availableReplicas", "updatedReplicas")
         return {
             "generation": number(now, "metadata", "generation"),
             "image": text(now, "spec", "template", "spec", "containers", 0, "image"),
             "replicas": number(now, "spec", "replicas", default=1),
-            **{key: dig(now, "status", key) for key in kept},
+            "invalid": _is(now, "InvalidSpec"),
+            **{key: dig(now, "status", key) for key in (*kept, *counts)},
         }
 
 
@@ -104,6 +182,28 @@ def _healthy(now: Json, image: str) -> bool:
         and number(now, "availableReplicas") >= number(now, "replicas")
         and image in ("", text(now, "image"))
     )
+
+
+def _settled(now: Json) -> bool:
+    paused = text(now, "phase") == "Paused" and _observed(now, number(now, "generation"))
+    aborted = text(now, "phase") == "Degraded" and dig(now, "abort") is True
+    return dig(now, "invalid") is False and (paused or aborted or _healthy(now, ""))
+
+
+def _stuck(now: Json) -> bool:
+    ready = number(now, "availableReplicas") - number(now, "replicas")
+    return _observed(now, number(now, "generation")) and number(now, "updatedReplicas") > 0 and ready == 0
+
+
+def _aborted(now: Json) -> bool:
+    return (
+        bool(text(now, "status", "abortedAt")) and number(now, "status", "canary", "weights", "canary", "weight") == 0
+    )
+
+
+def _is(now: Json, condition: str) -> bool:
+    conditions = items(now, "status", "conditions")
+    return any(text(one, "type") == condition and text(one, "status") == "True" for one in conditions)
 
 
 def _paused_at(now: Json, index: int, weight: int) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from golive_sandbox import files, waiting
 from golive_sandbox.api import Api
+from golive_sandbox.kubeconfig import Kubeconfig
 from golive_sandbox.plane import Plane
 from golive_sandbox.types import Json, text
 from golive_sandbox.world import paths, release, rights
@@ -28,6 +30,8 @@ class World:
         self.namespace = namespace
         self.folder = folder
         self.user = f"release-driver-{namespace}"
+        self.kubeconfig: Kubeconfig = plane.kubeconfig(self.user, namespace=namespace)
+        """The suite's user's."""
         self.stable = release.load(release.STABLE_TAG)
         self.release = release.load(release.RELEASE_TAG)
         self.rollout = Rollout(plane.api, namespace)
@@ -76,20 +80,19 @@ class World:
     async def delete_namespace(self) -> None:
         """Delete the namespace and wait until it is gone."""
         base = f"/namespaces/{self.namespace}"
-        # By itself the namespace's deletion looks again only after half the pods' grace period; so they go first.
+        # By itself the namespace's deletion looks again only after half the pods' grace period, and the garbage
+        # collector knows Argo's kinds only half a minute after they were installed; so owners and pods go first.
         await paths.delete(self.api, self.rollout.path)
-        sets = f"/apis/apps/v1{base}/replicasets"
-        await waiting.wait_for(
-            f"{sets} gone", lambda: self.api.list(sets), lambda left: not left, deadline=_DELETE_SECONDS
-        )
-        await self.api.delete(f"/api/v1{base}/pods", gracePeriodSeconds=0)
+        for several in (f"/apis/apps/v1{base}/replicasets", f"/api/v1{base}/pods"):
+            await self.api.delete(several, gracePeriodSeconds=0)
+            await waiting.wait_for(f"{several} gone", partial(self.api.list, several), _none, deadline=_DELETE_SECONDS)
         path = f"/api/v1/namespaces/{self.namespace}"
         await paths.delete(self.api, path)
         await waiting.wait_for(f"{path} gone", lambda: self.api.gone(path), bool, deadline=_DELETE_SECONDS)
 
     def write_files(self) -> None:
         """``driver.kubeconfig``, ``golive.toml`` and the reviewed manifest."""
-        self.plane.kubeconfig(self.user, namespace=self.namespace).write(self.folder / KUBECONFIG)
+        self.kubeconfig.write(self.folder / KUBECONFIG)
         self._write_texts()
 
     def _write_texts(self) -> None:
@@ -122,6 +125,10 @@ class World:
         for edit in self._rights.values():
             rules = edit(rules)
         await paths.apply(self.api, rights.objects(self.namespace, self.user, rules), self.namespace, "golive-sandbox")
+
+
+def _none(left: list[Json]) -> bool:
+    return not left
 
 
 Edit = TypeVar("Edit")
