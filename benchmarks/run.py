@@ -33,7 +33,8 @@ def main() -> None:
     arguments.add_argument("--times", type=int, default=5, help="how often each thing is measured (default 5)")
     times: int = arguments.parse_args().times
     print(
-        f"{os.cpu_count()} CPUs, Python {sys.version.split()[0]}, {datetime.now(UTC):%Y-%m-%d}, median of {times} (least to most)"
+        f"{os.cpu_count()} CPUs, Python {sys.version.split()[0]}, {datetime.now(UTC):%Y-%m-%d}; "
+        f"median of {times} (least to most)"
     )
     with tempfile.TemporaryDirectory(prefix="golive-bench-", ignore_cleanup_errors=True) as folder:
         scratch = Path(folder)

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from golive.credentials import Credential, ExecPlugin
+from golive.credentials import Credential, ExecPlugin, is_token
 from golive.errors import ConfigError, Unreachable
 from golive.kubeconfig import Part, load
-from golive.types import Json, dig, mapping, text
+from golive.types import Json, dig, items, mapping, text
 
 IN_CLUSTER = "in-cluster"
+_FOR_PLUGINS = "client.authentication.k8s.io/exec"
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -63,9 +64,13 @@ class Access:
         if not self.token_file:
             return Credential(self.token, self.certificate, self.key)
         try:
-            return Credential(Path(self.token_file).read_text(encoding="utf-8").strip(), self.certificate, self.key)
+            token = Path(self.token_file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise Unreachable(f"token file {self.token_file}: expected a token, found: {error}") from error
+        if not is_token(token):
+            found = "something else than one word of ASCII" if token else "an empty file"
+            raise Unreachable(f"token file {self.token_file}: expected a token, found {found}")
+        return Credential(token, self.certificate, self.key)
 
     def headers(self, credential: Credential | None = None) -> dict[str, str]:
         """``Authorization``, as it is now; empty with a client certificate."""
@@ -99,30 +104,45 @@ def resolve(kubeconfig: str | None, context: str | None) -> Access:
     if kubeconfig == IN_CLUSTER:
         return _in_cluster()
     found = load(kubeconfig, context)
-    server = text(found.cluster.body, "server").rstrip("/")
-    if urlsplit(server).scheme not in ("http", "https") or not urlsplit(server).hostname:
-        raise ConfigError(f"{found.cluster}: expected server to be an http(s) address, found {server!r}")
+    server = _server(found.cluster)
     verify = dig(found.cluster.body, "insecure-skip-tls-verify") is not True
     plugin = _plugin(found.user, found.cluster)
-    user, password = text(found.user.body, "username"), text(found.user.body, "password")
-    token_file = found.user.path("tokenFile")
+    user, password = found.user.word("username"), found.user.word("password")
+    token = found.user.word("token")
+    if token and not is_token(token):
+        raise ConfigError(f"{found.user}: expected token to be one word of ASCII, found something else")
     access = Access(
         context=found.context,
         server=server,
         ca=found.cluster.pem("certificate-authority"),
         certificate=found.user.pem("client-certificate"),
         key=found.user.pem("client-key"),
-        token=text(found.user.body, "token"),
-        token_file="" if text(found.user.body, "token") else token_file,
+        token=token,
+        token_file="" if token else found.user.path("tokenFile"),
         basic=base64.b64encode(f"{user}:{password}".encode()).decode() if user else "",
         verify=verify,
-        proxy=text(found.cluster.body, "proxy-url"),
-        tls_server_name=text(found.cluster.body, "tls-server-name"),
+        proxy=found.cluster.word("proxy-url"),
+        tls_server_name=found.cluster.word("tls-server-name"),
         plugin=plugin,
     )
     if plugin is None:
         access.ssl_context()  # a wrong certificate is the file's fault, and told as such
     return access
+
+
+def _server(cluster: Part) -> str:
+    """The API server's address. Raises ``ConfigError`` where it is none, or holds a password."""
+    server = cluster.word("server")
+    try:
+        parts = urlsplit(server)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, or too large
+        usable = False
+    if "@" in server:  # it would be printed with every error
+        raise ConfigError(f"{cluster}: expected server to be an http(s) address without a user, found one with")
+    if not usable:
+        raise ConfigError(f"{cluster}: expected server to be an http(s) address, found {server!r}")
+    return server.rstrip("/")
 
 
 def _plugin(user: Part, cluster: Part) -> ExecPlugin | None:
@@ -137,10 +157,21 @@ def _plugin(user: Part, cluster: Part) -> ExecPlugin | None:
         return None
     if not text(spec, "command") or not text(spec, "apiVersion"):
         raise ConfigError(f"{user}: expected exec.command and exec.apiVersion, found one missing")
-    told: Json = {key: value for key, value in cluster.body.items() if key != "certificate-authority"}
-    plugin = ExecPlugin(spec, cluster.folder if user.folder == "" else user.folder, told)
+    plugin = ExecPlugin(spec, user.folder, _told(cluster))
     plugin.check()
     return plugin
+
+
+def _told(cluster: Part) -> Json:
+    """The cluster as a plugin with ``provideClusterInfo`` is told of it; the authority's content, not its path."""
+    keys = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url")
+    told: Json = {key: cluster.body[key] for key in keys if cluster.body.get(key)}
+    if authority := cluster.pem("certificate-authority"):
+        told["certificate-authority-data"] = base64.b64encode(authority.encode()).decode()
+    for one in items(cluster.body, "extensions"):
+        if text(one, "name") == _FOR_PLUGINS:
+            told["config"] = one.get("extension")
+    return told
 
 
 def _in_cluster() -> Access:

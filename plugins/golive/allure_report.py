@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
@@ -14,11 +16,82 @@ from golive.redact import Redactor
 RUNBOOK = "docs/runbook.md"
 
 
-def describe(config: pytest.Config, row: Criterion, recorder: Recorder, redactor: Redactor) -> None:
+def redact_all(config: pytest.Config, redactor: Redactor) -> None:
+    """Put the filter in front of what Allure writes: it takes exceptions and captured output from pytest directly."""
+    if not config.getoption("allure_report_dir", None):
+        return
+    # Imported here: it costs every collection otherwise. It is untyped, hence the names that mypy does not follow.
+    commons: Any = importlib.import_module("allure_commons")
+    writer: Any = importlib.import_module("allure_commons.logger").AllureFileLogger
+    manager = commons.plugin_manager
+    for logger in [plugin for plugin in manager.get_plugins() if isinstance(plugin, writer)]:
+        name = manager.get_name(logger)
+        manager.unregister(logger)
+        _filter(logger, redactor, commons.hookimpl)
+        manager.register(logger, name)
+
+
+class _Writer(Protocol):
+    """What is used of Allure's file logger."""
+
+    _report_item: Callable[[object], None]
+    report_attached_data: Callable[..., None]
+    report_attached_file: Callable[..., None]
+
+
+def _filter(logger: _Writer, redactor: Redactor, hookimpl: Callable[[object], Callable[..., None]]) -> None:
+    """Pluggy takes the hooks from the object when it is registered; each is replaced by one that cleans first."""
+    write_item, write_data, write_file = logger._report_item, logger.report_attached_data, logger.report_attached_file
+
+    def clean_item(item: object) -> None:
+        _clean(item, redactor)
+        write_item(item)
+
+    def report_attached_data(body: str | bytes, file_name: str) -> None:
+        write_data(_cleaned(body, redactor), file_name)
+
+    def report_attached_file(source: str, file_name: str) -> None:
+        body = Path(source).read_bytes()
+        cleaned = _cleaned(body, redactor)
+        if cleaned == body:
+            write_file(source, file_name)
+        else:
+            write_data(cleaned, file_name)
+
+    logger._report_item = clean_item
+    logger.report_attached_data = hookimpl(report_attached_data)
+    logger.report_attached_file = hookimpl(report_attached_file)
+
+
+def _cleaned(body: str | bytes, redactor: Redactor) -> str | bytes:
+    if isinstance(body, str):
+        return redactor.text(body)
+    try:
+        return redactor.text(body.decode("utf-8")).encode("utf-8")
+    except UnicodeDecodeError:
+        return body  # an image or an archive
+
+
+def _clean(item: object, redactor: Redactor) -> None:
+    """Every text in one of Allure's objects, in place; a parameter is also judged by its name."""
+    for field, value in vars(item).items():
+        if isinstance(value, str):
+            name = getattr(item, "name", "") if field == "value" else ""
+            setattr(item, field, redactor.json({str(name): value})[str(name)])
+        elif isinstance(value, list):
+            for number, one in enumerate(value):
+                if isinstance(one, str):
+                    value[number] = redactor.text(one)
+                elif hasattr(one, "__attrs_attrs__"):
+                    _clean(one, redactor)
+        elif hasattr(value, "__attrs_attrs__"):
+            _clean(value, redactor)
+
+
+def describe(config: pytest.Config, row: Criterion, recorder: Recorder) -> None:
     """Label the running Allure test and attach its evidence; nothing at all without ``--alluredir``."""
     if not config.getoption("allure_report_dir", None):
         return
-    # Imported here: it costs every collection otherwise. It is untyped, hence the name that mypy does not follow.
     allure: Any = importlib.import_module("allure")
     severity = allure.severity_level.BLOCKER if row.gate is Gate.P0 else allure.severity_level.NORMAL
     allure.dynamic.severity(severity)
@@ -27,4 +100,4 @@ def describe(config: pytest.Config, row: Criterion, recorder: Recorder, redactor
     allure.dynamic.link(f"{RUNBOOK}#section-{row.runbook}", name=f"runbook section {row.runbook}")
     claim = f"expected: {recorder.expected}\nobserved: {recorder.observed}\nfix: {recorder.fix}"
     for name, content in (("claim", claim), *recorder.notes):
-        allure.attach(redactor.text(content), name=name, attachment_type=allure.attachment_type.TEXT)
+        allure.attach(content, name=name, attachment_type=allure.attachment_type.TEXT)

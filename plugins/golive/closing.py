@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
@@ -121,15 +122,29 @@ def close(
     rollback: Json | None,
     redactor: Redactor,
 ) -> Verdict:
-    """Judge, write the verdict, journal that the run is over; what cannot be kept is a problem of the verdict."""
-    verdict = judge(run, settings, ratified, journal, scope, problems=problems, rollback=rollback)
+    """Journal the end, judge, write the verdict; what cannot be kept is a problem of the verdict.
+
+    The problems are journalled too, so that the verdict can be computed again. The verdict file is last: when something
+    before it failed, it says so.
+    """
+    found = list(problems)
+    try:
+        for problem in dict.fromkeys(problems):
+            journal.append("problem", {"problem": problem})
+        planned = judge(run, settings, ratified, journal, scope, problems=found, rollback=rollback)
+        facts: Json = {"verdict": planned.decision.value, "release_verdict": planned.release.value}
+        journal.append("finished", facts)
+    except JournalError as error:
+        found.append(f"the record is not whole: {error}")
+    verdict = judge(run, settings, ratified, journal, scope, problems=found, rollback=rollback)
     try:
         value = verdict_json(verdict, run, settings, who=who, started=started, finished=now(), redactor=redactor)
         write_verdict(run, value)
-        journal.append("finished", {"verdict": verdict.decision.value, "release_verdict": verdict.release.value})
     except JournalError as error:
-        kept = [*problems, f"the record is not whole: {error}"]
-        verdict = judge(run, settings, ratified, journal, scope, problems=kept, rollback=rollback)
+        found.append(f"the record is not whole: {error}")
+        verdict = judge(run, settings, ratified, journal, scope, problems=found, rollback=rollback)
+        with contextlib.suppress(JournalError):
+            journal.append("problem", {"problem": found[-1]})
     return verdict
 
 

@@ -7,14 +7,17 @@ read, live, that the cluster is the one ``golive.toml`` names.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 from golive.errors import ApiError, Unreachable, WrongCluster
-from golive.transport import Call, Response, Transport
+from golive.transport import REFUSED, Call, Response, Transport, refused
 from golive.types import Json, JsonValue, dig, items, text
+from golive.waiting import wait_for
 
 if TYPE_CHECKING:
     from golive.access import Access
@@ -157,14 +160,19 @@ class Cluster:
     def _pages(self, path: str, params: Mapping[str, str]) -> Objects:
         found: Objects = []
         more = ""
+        where = f"GET {path} at {self.access.server}"
         while True:
             page = self._json("GET", path, params={"limit": _PAGE, **params, **({"continue": more} if more else {})})
-            if not isinstance(page.get("items"), list) and "items" in page and page["items"] is not None:
-                raise Unreachable(f"GET {path} at {self.access.server}: expected a list, found something else")
-            found += items(page, "items")
-            more = text(page, "metadata", "continue")
+            there, whole = items(page, "items"), page.get("items", "")
+            # An object, or a proxy's answer, must not look like "there are none"; null is how the API writes [].
+            if whole is not None and (not isinstance(whole, list) or len(there) != len(whole)):
+                raise Unreachable(f"{where}: expected a list, found something else")
+            found += there
+            before, more = more, text(page, "metadata", "continue")
             if not more:
                 return found
+            if more == before:
+                raise Unreachable(f"{where}: expected another page, found the same again")
 
     def _json(
         self,
@@ -177,32 +185,45 @@ class Cluster:
     ) -> Json:
         data = None if body is None else json.dumps(body).encode()
         headers = {} if data is None else {"Content-Type": content}
-        answer = self.request(method, path, body=data, params=params, headers=headers)
+
+        def ask(seconds: float) -> Response:
+            return self.request(method, path, body=data, params=params, headers=headers, deadline=seconds)
+
+        answer = self._patiently(ask)
         where = f"{method} {path} at {self.access.server}"
         if answer.status >= 300:
             raise self._refused(answer, where)
         try:
             found: JsonValue = json.loads(answer.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unreachable(f"{where}: expected JSON, found {answer.body[:80]!r} (a proxy or login page?)") from error
         if not isinstance(found, dict):
             raise Unreachable(f"{where}: expected a JSON object, found {answer.body[:80]!r}")
         return found
 
+    def _patiently(self, ask: Callable[[float], Response]) -> Response:
+        """The answer; "too many requests" is asked again after as long as the server says, within the deadline."""
+        give_up = time.monotonic() + self.request_seconds
+        while True:
+            answer = ask(self.request_seconds)
+            pause = next((value for name, value in answer.headers.items() if name.lower() == "retry-after"), "")
+            turn = time.monotonic() + (int(pause) if pause.isdecimal() else math.inf)
+            if answer.status != 429 or turn >= give_up:
+                return answer
+            wait_for("the server's turn", time.monotonic, turn.__le__, deadline=give_up - time.monotonic(), every=0.1)
+
     def _refused(self, answer: Response, where: str) -> ApiError:
         """The API's own words as an error; for expired credentials what to do, too."""
-        try:
-            status: JsonValue = json.loads(answer.body)
-        except ValueError:
-            status = None
-        plain = " ".join(answer.body[:200].decode(errors="replace").split())
-        message = text(status, "message") or plain or "no message"
-        reason = text(status, "reason") or "Refused"
+        error = refused(answer.status, answer.body)
+        message = error.message
         if answer.status == 401:
             message = (
                 f"{where}: expected valid credentials for context {self.access.context!r}, found them refused "
                 f"(expired or revoked: {message}); log in again or renew the kubeconfig, then start again"
             )
-        elif answer.status >= 500 or answer.status == 429 or not text(status, "message"):
+        elif answer.status < 400:
+            place = next((value for name, value in answer.headers.items() if name.lower() == "location"), "nowhere")
+            message = f"{where}: expected an answer, found it redirected to {place[:200]} (a proxy or login page?)"
+        elif answer.status >= 500 or answer.status == 429 or error.reason == REFUSED:
             message = f"{where}: {message}"
-        return ApiError(answer.status, reason, message)
+        return ApiError(answer.status, error.reason, message)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 
-from golive.criterion import STAGES, Gate, Outcome, Ratified
+from golive.criterion import STAGES, Criterion, Gate, Outcome, Ratified
 from golive.journal import Journal
 from golive.record import Run, once_per_run
 from golive.types import Json, JsonValue
@@ -18,9 +18,12 @@ _GATES = frozenset(gate.value for gate in Gate)
 _STAGES = frozenset(stage.value for stage in STAGES)
 
 
-def contract_problem(obj: object, ratified: Ratified) -> str:
-    """Why a test function is not a criterion as agreed, or nothing (style guide, rule 2)."""
-    marks = {mark.name: mark for mark in getattr(obj, "pytestmark", []) if isinstance(mark, pytest.Mark)}
+def contract_problem(obj: object, markers: Iterable[pytest.Mark], ratified: Ratified) -> str:
+    """Why a test function is not a criterion as agreed, or nothing (style guide, rule 2).
+
+    ``markers``: its own, nearest first, and those of its class and module.
+    """
+    marks = {mark.name: mark for mark in reversed(list(markers))}
     if not (marks.keys() & (_GATES | {"criterion"})):
         return ""
     name = getattr(obj, "__name__", "test")
@@ -65,24 +68,38 @@ def arrange(items: list[pytest.Item], ratified: Ratified) -> None:
     items.sort(key=order.__getitem__)
 
 
-def journal_missing(
-    items: Sequence[pytest.Item], run: Run, ratified: Ratified, scope_ids: Sequence[str], journal: Journal
+def missing(generated: Mapping[str, str], kept: Mapping[str, str], scope: Iterable[Criterion]) -> dict[str, str]:
+    """Why criteria in ``scope`` will not be wholly tested. Pure.
+
+    ``generated`` is every test case as its function was read, ``kept`` what is left to run: node ids and criteria.
+    """
+    found: dict[str, str] = {}
+    for row in scope:
+        lost = sorted(nodeid for nodeid, name in generated.items() if name == row.id and nodeid not in kept)
+        if row.id not in kept.values():
+            found[row.id] = "its test was not collected, or was deselected by something else than the stage"
+        elif lost:
+            found[row.id] = f"{len(lost)} of its cases will not run, deselected or not collected: {', '.join(lost)}"
+    return found
+
+
+def journal_collected(
+    items: Iterable[pytest.Item], generated: Mapping[str, str], run: Run, scope: Sequence[Criterion], journal: Journal
 ) -> None:
-    """Write what was collected, once a run, and that a criterion in scope which was not is not proven."""
+    """Write what was collected, once a run, and that a criterion in scope of which something is missing is not proven.
+
+    The verdict and the gates wait for an outcome of each case that stands in the entry.
+    """
 
     def make() -> Json:
-        found: dict[str, JsonValue] = {item.nodeid: item.stash[ID] for item in items if ID in item.stash}
-        for name in scope_ids:
-            row = ratified.get(name)
-            if row is not None and name not in found.values():
-                missing = "its test was not collected, or was deselected by something else than the stage"
-                data: Json = {
-                    "id": name,
-                    "outcome": Outcome.NOT_PROVEN.value,
-                    "expected": row.title,
-                    "observed": missing,
-                }
-                journal.append("outcome", {**data, "fix": f"run the whole stage: pytest -m {row.stage.value}"})
+        kept = {item.nodeid: item.stash[ID] for item in items if ID in item.stash}
+        found: dict[str, JsonValue] = dict(kept)
+        journal.append("collected", {"items": found})
+        why = missing(generated, kept, scope)
+        for row in (one for one in scope if one.id in why):
+            data: Json = {"id": row.id, "outcome": Outcome.NOT_PROVEN.value, "expected": row.title}
+            fix = f"run the whole stage: pytest -m {row.stage.value}"
+            journal.append("outcome", {**data, "observed": why[row.id], "fix": fix})
         return found
 
     once_per_run(run.folder / COLLECTED, make)

@@ -116,6 +116,12 @@ class Services(_Part):
     ingress: DnsName | None = None
     """The stable Ingress; Argo keeps ``ROLLOUT-INGRESS-canary`` beside it. Left out: no Ingress splits the traffic."""
 
+    @model_validator(mode="after")
+    def _differ(self) -> Services:
+        if self.stable == self.canary:
+            raise ValueError(f"expected stable and canary to be two different Services, found {self.stable!r} twice")
+        return self
+
 
 class Argo(_Part):
     """Where the Argo Rollouts controller runs."""
@@ -183,12 +189,6 @@ class Settings(_Part):
     record: Record = Record()
     people: People = People()
 
-    @model_validator(mode="after")
-    def _services_differ(self) -> Settings:
-        if self.services.stable == self.services.canary:
-            raise ValueError("expected services.stable and services.canary to be two different Services")
-        return self
-
 
 def load(path: Path) -> Settings:
     """Read and validate ``golive.toml``.
@@ -233,18 +233,35 @@ def _line(data: object, where: tuple[int | str, ...], message: str, kind: str) -
     expected = expected if expected.startswith("expected") else f"expected {expected}"
     if kind == "missing":
         return f"{key}: expected a value (it has no default), found none"
-    found: object = data
+    if ", found " in expected:
+        return f"{key}: {expected}"
+    return f"{key}: {expected}, found {_shown(key, _found(data, where))}"
+
+
+def _found(data: object, where: tuple[int | str, ...]) -> object:
+    """What the file holds at this place."""
     for part in where:
-        found = found.get(part) if isinstance(found, dict) else None
-    shown = "a table" if isinstance(found, dict) else repr(found)
-    return f"{key}: {expected}, found {'(hidden)' if looks_secret(key, str(found)) else shown[:80]}"
+        if isinstance(data, dict):
+            data = data.get(part)
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            return None
+    return data
+
+
+def _shown(key: str, found: object) -> str:
+    if looks_secret(key, str(found)):
+        return "(hidden)"
+    return "a table" if isinstance(found, dict) else repr(found)[:80]
 
 
 def _written_secrets(data: object, key: str) -> list[str]:
     """Secrets written into the file, by the name of the key or by the shape of the value."""
     if isinstance(data, dict):
-        if set(data) in ({"env"}, {"secret", "key"}):  # a reference, which is how it should be
-            return []
+        shaped = any(looks_secret("", str(value)) for value in data.values())
+        if set(data) in ({"env"}, {"secret", "key"}) and not shaped:
+            return []  # a reference, which is how it should be
         return [line for name, value in data.items() for line in _written_secrets(value, f"{key}.{name}".lstrip("."))]
     if isinstance(data, list):
         return [line for value in data for line in _written_secrets(value, key)]

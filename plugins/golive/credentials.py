@@ -6,6 +6,7 @@ failure into an anonymous request (shared/platform.md, 2.1).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -37,11 +38,19 @@ class Credential:
     until: float | None = None
 
 
-class ExecPlugin:
-    """The ``exec`` part of a kubeconfig user. ``folder`` is the kubeconfig's; ``cluster`` what the plugin may know."""
+def is_token(value: str) -> bool:
+    """Whether a header can hold it as a token: one word of ASCII."""
+    return bool(value) and value.isascii() and value.isprintable() and " " not in value
 
-    def __init__(self, spec: Json, folder: str, cluster: Json) -> None:
-        self.spec, self.folder, self.cluster = spec, folder, cluster
+
+class ExecPlugin:
+    """The ``exec`` part of a kubeconfig user.
+
+    ``folder`` is the kubeconfig's; ``cluster`` what the plugin may know; ``seconds`` the time limit of one run.
+    """
+
+    def __init__(self, spec: Json, folder: str, cluster: Json, *, seconds: float = EXEC_SECONDS) -> None:
+        self.spec, self.folder, self.cluster, self._seconds = spec, folder, cluster, seconds
         self._lock = threading.Lock()
         self._kept: Credential | None = None
 
@@ -90,13 +99,15 @@ class ExecPlugin:
         except OSError as error:
             raise Unreachable(f"credential plugin {argv[0]}: cannot be started: {error.strerror}") from error
         try:
-            output, words = process.communicate(timeout=EXEC_SECONDS)
-        except subprocess.TimeoutExpired as error:
-            raise Unreachable(f"credential plugin {argv[0]}: no answer within {EXEC_SECONDS:g} s") from error
-        finally:
-            if process.poll() is None:
+            output, words = process.communicate(timeout=self._seconds)
+        except BaseException as error:
+            # Also when it has ended itself: what it started may still hold its output open.
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
+            _abandon(process)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            raise Unreachable(f"credential plugin {argv[0]}: no answer within {self._seconds:g} s") from error
         if process.returncode != 0:
             raise Unreachable(f"credential plugin {argv[0]}: exit {process.returncode}: {_said(words)}")
         return _parsed(output, f"credential plugin {argv[0]}", _said(words))
@@ -108,6 +119,14 @@ class ExecPlugin:
         info = {"apiVersion": text(self.spec, "apiVersion"), "kind": "ExecCredential", "spec": spec}
         own = {text(one, "name"): text(one, "value") for one in items(self.spec, "env")}
         return {**own, "KUBERNETES_EXEC_INFO": json.dumps(info)}
+
+
+def _abandon(process: subprocess.Popen[bytes]) -> None:
+    """Close our ends and reap it, without waiting for a stranger who left its group and holds the pipes."""
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+    process.wait()
 
 
 def _said(words: bytes) -> str:
@@ -124,6 +143,8 @@ def _parsed(output: bytes, who: str, words: str) -> Credential:
     key = text(status, "clientKeyData")
     if not token and not (certificate and key):
         raise Unreachable(f"{who}: expected a token, or a certificate and key, found neither; it said: {words}")
+    if token and not is_token(token):
+        raise Unreachable(f"{who}: expected a token of one word of ASCII, found something else; it said: {words}")
     return Credential(token, certificate, key, _until(text(status, "expirationTimestamp"), who))
 
 

@@ -118,8 +118,10 @@ class Criterion:
 
     @property
     def order(self) -> tuple[int, int]:
-        """Where it stands in the runbook's order; 0.1-target is before everything."""
-        return (-1, 0) if self.id == TARGET else (STAGES.index(self.stage), self.step)
+        """Where it stands in the runbook's order; 0.1-target is before everything, the approval first in its stage."""
+        if self.id == TARGET:
+            return (-1, 0)
+        return (STAGES.index(self.stage), -1 if self.id == APPROVAL else self.step)
 
     @property
     def markers(self) -> frozenset[str]:

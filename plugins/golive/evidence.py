@@ -34,6 +34,8 @@ class Recorder:
     fix: str = ""
     notes: list[tuple[str, str]] = field(default_factory=list)
     _claims: list[tuple[str, str]] = field(default_factory=list)
+    failed: ClaimFailed | None = None
+    """The first claim that did not hold; it counts also where somebody caught the exception."""
 
     def attach(self, name: str, content: str) -> None:
         """Keep a piece of evidence: what was read, from where."""
@@ -45,13 +47,17 @@ class Recorder:
         self._claims.append((expected, observed))
         if not holds:
             self.fails(expected=expected, observed=observed, fix=fix)
+        if self.failed is not None:
+            return  # what did not hold stays on top
         self.expected = "; ".join(claim for claim, _ in self._claims)
         self.observed = "; ".join(seen for _, seen in self._claims)
 
     def fails(self, *, expected: str, observed: str, fix: str) -> NoReturn:
         """The claim does not hold: raises ``ClaimFailed``."""
-        self.expected, self.observed, self.fix = expected, observed, fix
-        raise ClaimFailed(expected, observed, fix)
+        failure = ClaimFailed(expected, observed, fix)
+        if self.failed is None:
+            self.expected, self.observed, self.fix, self.failed = expected, observed, fix, failure
+        raise failure
 
     def equal(self, what: str, *, expected: object, observed: object, fix: str) -> None:
         """Claim that two values are equal."""

@@ -56,6 +56,24 @@ class Journal:
         self.who = who
         self._redactor = redactor
 
+    def redacted(self, data: Json) -> Json:
+        """``data`` as an entry would hold it."""
+        return self._redactor.json(data)
+
+    def give_up(self) -> None:
+        """Tell every process of the run that an outcome is lost, so that none waits for it; needs no disk space."""
+        with contextlib.suppress(OSError):
+            self._lost.touch()
+
+    @property
+    def given_up(self) -> bool:
+        """Whether an outcome of this run could not be written."""
+        return self._lost.exists()
+
+    @property
+    def _lost(self) -> Path:
+        return self.path.with_name("outcome.lost")
+
     def append(self, kind: str, data: Json) -> Entry:
         """Write one entry and force it to disk. Raises ``JournalError`` when it could not be written whole."""
         try:
@@ -66,14 +84,14 @@ class Journal:
 
     def _append(self, fd: int, kind: str, data: Json) -> Entry:
         size = os.fstat(fd).st_size
-        whole, torn = _split(os.pread(fd, size, 0))
-        entries = _parse(self.path, whole)
-        lines = b""
+        raw = os.pread(fd, size, 0)
+        entries, torn = _parse(self.path, raw)
+        lines = b"" if raw.endswith(b"\n") or not raw else b"\n"
         last = entries[-1] if entries else None
         if torn:
             crash: Json = {"torn_bytes": len(torn), "torn_sha256": hashlib.sha256(torn).hexdigest()}
             last = self._entry(last, "recovered", crash)
-            lines = b"\n" + _line(last)
+            lines += _line(last)
         entry = self._entry(last, kind, self._redactor.json(data))
         try:
             _write(fd, lines + _line(entry), size)
@@ -92,10 +110,10 @@ class Journal:
     def read(self) -> tuple[Entry, ...]:
         """Every entry so far, checked against the chain. Raises ``JournalError`` where it does not fit."""
         try:
-            whole, _ = _split(self.path.read_bytes())
+            raw = self.path.read_bytes()
         except OSError as error:
             raise JournalError(f"{self.path}: expected a readable journal, found: {error.strerror}") from error
-        return _parse(self.path, whole)
+        return _parse(self.path, raw)[0]
 
 
 def create(path: Path) -> None:
@@ -127,27 +145,27 @@ def _line(entry: Entry) -> bytes:
     return canonical(body) + b"\n"
 
 
-def _split(raw: bytes) -> tuple[bytes, bytes]:
-    """What ends with a line end, and the torn rest."""
-    end = raw.rfind(b"\n") + 1
-    return raw[:end], raw[end:]
+def _parse(path: Path, raw: bytes) -> tuple[tuple[Entry, ...], bytes]:
+    """The entries, and what a crash left behind them.
 
-
-def _parse(path: Path, raw: bytes) -> tuple[Entry, ...]:
+    What was torn has no line end; an entry that lacks nothing else is whole. A recovery torn in its turn makes what was
+    torn two lines, the last again without an end.
+    """
+    *lines, rest = raw.split(b"\n")
     entries: list[Entry] = []
-    torn: bytes | None = None
-    for number, line in enumerate(raw.splitlines(), 1):
+    torn: list[bytes] = []
+    for number, line in enumerate([*lines, rest] if rest else lines, 1):
         entry = _read_line(line)
-        if entry is None and torn is None:
-            torn = line
+        if entry is None:
+            torn.append(line)
             continue
-        if entry is None or not _fits(entry, entries[-1] if entries else None, torn):
+        if not _fits(entry, entries[-1] if entries else None, b"\n".join(torn) if torn else None):
             raise JournalError(f"{path}:{number}: expected an entry that continues the hash chain, found another")
-        torn = None
+        torn = []
         entries.append(entry)
-    if torn is not None:
-        raise JournalError(f"{path}: expected the last line to be an entry, found {torn[:60]!r}")
-    return tuple(entries)
+    if torn and not rest:
+        raise JournalError(f"{path}: expected the last line to be an entry, found {torn[-1][:60]!r}")
+    return tuple(entries), b"\n".join(torn)
 
 
 def _read_line(line: bytes) -> Entry | None:

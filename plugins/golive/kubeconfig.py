@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from golive.errors import ConfigError
-from golive.types import Json, items, mapping, text
+from golive.types import Json, dig, items, mapping, text
 
 _KINDS = ("clusters", "contexts", "users")
 
@@ -26,14 +26,25 @@ class Part:
     def __str__(self) -> str:
         return f"kubeconfig, {self.kind} {self.name!r}"
 
+    def word(self, key: str) -> str:
+        """The text under ``key``; empty where there is none.
+
+        Raises ``ConfigError`` for another kind of value: YAML reads an unquoted token of digits as a number, and
+        without it the requests would be anonymous.
+        """
+        found = dig(self.body, key, default="")
+        if not isinstance(found, str):
+            raise ConfigError(f"{self}: expected {key} to be a text (in quotes), found another kind of value")
+        return found
+
     def path(self, key: str) -> str:
         """The file that ``key`` names, as an absolute path; empty where there is none."""
-        named = text(self.body, key)
+        named = self.word(key)
         return str(Path(self.folder) / Path(named).expanduser()) if named else ""
 
     def pem(self, key: str) -> str:
         """The content of ``KEY-data``, or of the file ``KEY``. Raises ``ConfigError``."""
-        data = text(self.body, f"{key}-data")
+        data = self.word(f"{key}-data")
         try:
             if data:
                 return base64.b64decode("".join(data.split()), validate=True).decode("ascii")
@@ -109,6 +120,8 @@ def _read(path: Path) -> Json:
         mark = getattr(error, "problem_mark", None)
         line = f" in line {mark.line + 1}" if mark else ""
         raise ConfigError(f"{path}: expected a complete kubeconfig, found broken YAML{line} (half written?)") from error
+    except (ValueError, RecursionError) as error:  # a date that is none, or a nest without end
+        raise ConfigError(f"{path}: expected a complete kubeconfig, found broken YAML: {error}") from error
     if not isinstance(body, dict):
         raise ConfigError(f"{path}: expected a kubeconfig, found {'an empty file' if body is None else 'other YAML'}")
     for kind in _KINDS:

@@ -30,6 +30,8 @@ class Watched:
     recorder: Recorder
     began: float = field(default_factory=time.monotonic)
     journalled: Outcome | None = None
+    called: bool = False
+    """Whether the body ran to its end; with ``--setup-only`` and its like it never does."""
 
 
 WATCHED: pytest.StashKey[Watched] = pytest.StashKey()
@@ -43,13 +45,23 @@ def watched(item: pytest.Item) -> Watched:
 
 
 def conclude(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> Outcome | None:
-    """What this phase decides: a failure or a doubt at once, a pass only when the teardown went well too."""
+    """What this phase decides: a failure or a doubt at once, a pass only when the teardown went well too.
+
+    The exception counts, not what other plugins made of the report; a failed claim counts even when it was caught.
+    """
+    state = watched(item)
+    claimed = report.when == "call" and state.recorder.failed is not None
     if call.excinfo is not None:
         is_claim = report.when == "call" and _is_claim(item, call.excinfo)
-        return Outcome.FAILED if is_claim else Outcome.NOT_PROVEN
+        return Outcome.FAILED if is_claim or claimed else Outcome.NOT_PROVEN
+    if claimed:
+        return Outcome.FAILED
     if report.outcome != "passed" or hasattr(report, "wasxfail"):
         return Outcome.NOT_PROVEN
-    return Outcome.PASSED if report.when == "teardown" else None
+    if report.when == "teardown":
+        return Outcome.PASSED if state.called and state.recorder.failed is None else Outcome.NOT_PROVEN
+    state.called = state.called or report.when == "call"
+    return None
 
 
 def _is_claim(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
@@ -60,22 +72,24 @@ def _is_claim(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -
     return isinstance(excinfo.value, AssertionError) and last == item.path
 
 
-def entry_of(item: pytest.Item, outcome: Outcome, call: pytest.CallInfo[None], ratified: Ratified) -> Json:
+def entry_of(
+    item: pytest.Item, outcome: Outcome, call: pytest.CallInfo[None], report: pytest.TestReport, ratified: Ratified
+) -> Json:
     """The journal entry of an outcome: what was expected, what was observed, what to do."""
     state = watched(item)
     data = state.recorder.to_json()
     row = ratified.get(item.stash[ID])
-    if outcome is not Outcome.PASSED and not (call.excinfo and isinstance(call.excinfo.value, ClaimFailed)):
+    if outcome is not Outcome.PASSED and not (outcome is Outcome.FAILED and state.recorder.failed):
         data["expected"] = data["expected"] or (row.title if row else "")
-        data["observed"] = _why(item, call)
+        data["observed"] = _why(call, report)
         data["fix"] = data["fix"] or "make it observable and run the stage again; nothing was observed to be wrong"
     seconds = time.monotonic() - state.began
     return {"id": item.stash[ID], "outcome": outcome.value, "nodeid": item.nodeid, "seconds": seconds, **data}
 
 
-def _why(item: pytest.Item, call: pytest.CallInfo[None]) -> str:
+def _why(call: pytest.CallInfo[None], report: pytest.TestReport) -> str:
     if call.excinfo is None:
-        return "the test is marked xfail: whatever it did, it proves nothing"
+        return _why_not(report)
     value = call.excinfo.value
     if isinstance(value, pytest.skip.Exception):
         return f"skipped: {value.msg}"
@@ -84,6 +98,14 @@ def _why(item: pytest.Item, call: pytest.CallInfo[None]) -> str:
     kind = "" if isinstance(value, GoliveError) else f"{type(value).__name__}: "
     phase = {"setup": "in its set-up", "teardown": "in its teardown"}.get(call.when, "")
     return f"{kind}{str(value) or 'no message'}{f' ({phase})' if phase else ''}"
+
+
+def _why_not(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail") or "[XPASS(strict)]" in str(report.longrepr):
+        return "the test is marked xfail: whatever it did, it proves nothing"
+    if report.outcome == "passed":
+        return "the body of the test never ran: only its set-up and teardown did"
+    return f"a plugin reported it as {report.outcome}, without an exception"
 
 
 def record(
@@ -95,10 +117,11 @@ def record(
     if outcome is None or (state.journalled is not None and state.journalled is not Outcome.PASSED):
         return
     state.journalled = outcome
-    data = entry_of(item, outcome, call, ratified)
+    data = journal.redacted(entry_of(item, outcome, call, report, ratified))
     try:
         journal.append("outcome", data)
     except JournalError as error:
+        journal.give_up()
         data = {**data, "journal_error": str(error)}
     report.user_properties.append((PROPERTY, data))
     item.user_properties.append((PROPERTY, data))

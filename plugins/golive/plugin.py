@@ -12,16 +12,16 @@ from typing import cast
 
 import pytest
 
-from golive import hookspecs
-from golive.collecting import contract_problem, criterion_id
+from golive import allure_report, hookspecs
+from golive.collecting import criterion_id
 from golive.config import Settings, load
 from golive.criterion import Ratified, load_ratified
 from golive.errors import ConfigError, GoliveError
 from golive.evidence import Recorder
 from golive.outcomes import watched
 from golive.rooting import start_again_where_misread
-from golive.session import Bench, Controller, Judge
-from golive.stages import MARKERS, names_stage, scope_of
+from golive.session import Bench, Judge
+from golive.stages import MARKERS, scope_of
 
 JUDGE = "golive-judge"
 
@@ -49,6 +49,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     yield
 
 
+_SHOWS = ("collectonly", "showfixtures", "show_fixtures_per_test", "cacheshow", "markers", "help", "version")
+"""Options with which pytest shows something and runs no test."""
+_HOLLOW = ("setuponly", "setupplan")
+"""Options with which it runs tests without their bodies."""
+_DIST = ("no", "load", "each")
+"""How xdist may hand out tests: in the order of the stages. The others give whole files away, or steal from behind."""
+
+
 def config_file(config: pytest.Config) -> Path:
     """Where ``golive.toml`` is; relative to where pytest was called, by default in the root folder."""
     named = cast("str | None", config.getoption("golive_config"))
@@ -61,9 +69,10 @@ def ratified_file(config: pytest.Config, settings: Settings | None) -> Path:
 
 
 def _speaks_of_golive(config: pytest.Config, ratified: Path) -> bool:
-    """Whether this pytest run is a go-live and not somebody's unit tests beside a ``golive.toml``."""
-    if names_stage(str(config.getoption("markexpr", ""))):
-        return True
+    """Whether this pytest run is a go-live and not somebody's unit tests beside a ``golive.toml``.
+
+    The paths decide, not the markers: ``pytest tests/unit -m "not load"`` must not wake up what can roll back.
+    """
     folder = ratified.resolve().parent
     named = [(config.invocation_params.dir / arg.split("::")[0]).resolve() for arg in config.args]
     return any(path == folder or folder in path.parents or path in folder.parents for path in named)
@@ -76,7 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     given = config.getoption("golive_config") is not None
     file = config_file(config)
-    if config.getoption("collectonly") or (not given and not file.exists()):
+    if any(config.getoption(name, False) for name in _SHOWS) or (not given and not file.exists()):
         return
     try:
         settings = load(file)
@@ -90,10 +99,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _become_judge(config: pytest.Config, settings: Settings, ratified: Ratified, ratified_path: Path) -> None:
-    if config.getoption("dist", "no") == "worksteal":
-        raise ConfigError(
-            "--dist worksteal: expected load, loadscope, loadfile or loadgroup; stealing breaks stage gates"
-        )
+    dist = config.getoption("dist", "no")
+    if dist not in _DIST:
+        raise ConfigError(f"--dist {dist}: expected load; with {dist} a stage can wait for itself")
+    if any(config.getoption(name, False) for name in _HOLLOW):
+        raise ConfigError("--setup-only, --setup-plan: expected whole tests to judge, found their set-up alone")
     scope = scope_of(str(config.getoption("markexpr", "")), settings.scope, ratified)
     if config.getoption("golive_plan"):
         config.pluginmanager.register(Plan(settings, ratified, scope), "golive-plan")
@@ -103,6 +113,8 @@ def _become_judge(config: pytest.Config, settings: Settings, ratified: Ratified,
     if workerinput is not None:
         judge = Bench(settings, ratified, scope, str(workerinput["golive"]), who=str(workerinput["workerid"]))
     else:
+        from golive.controller import Controller
+
         reports = config.getoption("golive_report_dir")
         folder = config.invocation_params.dir / reports if reports else config.rootpath / "reports"
         distributed = bool(config.getoption("tx", None))
@@ -117,6 +129,25 @@ def _become_judge(config: pytest.Config, settings: Settings, ratified: Ratified,
             hook=config.hook,
         )
     config.pluginmanager.register(judge, JUDGE)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Every plugin is configured now: put the filter in front of Allure's files."""
+    judge = judge_of(session.config)
+    if judge is not None:
+        allure_report.redact_all(session.config, judge.redactor)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
+    """The last stop: whatever another plugin made of the exit status, 0 is left only by a GO."""
+    from golive.controller import Controller
+
+    status = yield
+    judge = judge_of(config)
+    if not isinstance(judge, Controller):
+        return status
+    return judge.exit_status(int(status or 0))
 
 
 class Plan:
@@ -145,21 +176,15 @@ def judge_of(config: pytest.Config) -> Judge | None:
     return cast("Judge | None", config.pluginmanager.get_plugin(JUDGE))
 
 
-def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> None:
-    """A criterion without an id, a runbook section or its agreed markers is a collection error."""
-    judge = judge_of(collector.config)
-    problem = contract_problem(obj, judge.ratified) if judge is not None and name.startswith("test") else ""
-    if problem:
-        raise collector.CollectError(problem)
-
-
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Criteria without a judge would pass without a verdict: exit 4."""
     config = session.config
     inert = judge_of(config) is None and not config.pluginmanager.has_plugin("golive-plan")
     if not inert or config.getoption("collectonly") or not any(criterion_id(item, None) for item in session.items):
         return
-    message = f"criteria were collected, but there is no judge: expected {config_file(config)} (golive init writes one)"
+    file = config_file(config)
+    wanted = f"--golive-config {file}" if file.exists() else f"{file} (golive init writes one)"
+    message = f"criteria were collected, but there is no judge: expected {wanted}"
     if hasattr(config, "workerinput"):
         # A usage error in a worker is lost; the controller hears it this way.
         config.workeroutput["golive_error"] = message  # type: ignore[attr-defined]

@@ -102,7 +102,9 @@ def read_record(reports: Path, digest: str) -> tuple[Kept, ...]:
 
 def _unchained(entries: tuple[Entry, ...], before: list[Kept]) -> str:
     """Why this run does not continue an earlier one, or nothing. Two runs at once may continue the same one."""
-    link = entries[0].data.get("previous") if entries else None
+    if not entries or entries[0].kind != "run":
+        return "its journal does not begin with the start of a run"
+    link = entries[0].data.get("previous")
     if not isinstance(link, dict):
         return ""
     wanted = (link.get("seq"), link.get("hash"))
@@ -156,7 +158,8 @@ def write_json(path: Path, value: Json) -> None:
     """Replace ``path`` with ``value`` in one step: a reader sees the old or the new file, never half of one."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        # A lone surrogate in what a program said becomes its JSON escape.
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             json.dump(value, file, indent=2, ensure_ascii=False)
             file.write("\n")
             file.flush()

@@ -5,20 +5,24 @@ Two ways to be redacted: a value this process knows to be secret (``Redactor.lea
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
 from collections.abc import Iterable
 from typing import overload
+from urllib.parse import quote
 
 from golive.types import Json, JsonValue
 
 MASK = "[redacted]"
 
 # Names whose value is a secret whatever it looks like; matched against the last part of a key or variable.
-SECRET_NAME = re.compile(
-    r"(?i)(^|[^a-z])(pass(word|wd|phrase)?|secret|token|api[_-]?key|routing[_-]?key|private[_-]?key|access[_-]?key|credentials?|bearer)$"
+_SECRET_NAME = re.compile(
+    r"(?i)(^|[^a-z])(pass|secret|token|api[_-]?key|routing[_-]?key|private[_-]?key|access[_-]?key|credentials?|bearer)$"
+    r"|pass(word|wd|phrase)$|[_-]pwd$"  # PGPASSWORD has no boundary; PWD and OLDPWD are folders
 )
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 _SHAPES = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S),
@@ -32,20 +36,27 @@ _PARTS = (
     re.compile(
         r"(?i)(?P<keep>\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|token)\s+)?)[^\s\"',;\[]{4,}"
     ),
-    re.compile(r"(?i)(?P<keep>\b(?:bearer|basic)\s+)[\w.~+/=-]{12,}"),
-    re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(?=@)"),
+    # A word of lower-case letters alone is English ("basic authentication"), not a credential.
+    re.compile(r"(?i)(?P<keep>\b(?:bearer|basic)\s+)(?=[\w.~+/=-]*(?-i:[0-9A-Z]))[\w.~+/=-]{12,}"),
+    re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/\"']+(?=@)"),
+    re.compile(r"(?i)(?P<keep>(?:\b|_)(?:pass|pwd)[\"']?=[\"']?)(?!\[redacted\])[^\s\"',;&}\[]{4,}"),
     re.compile(
-        r"(?i)(?P<keep>(?:pass(?:word|wd|phrase)?|secret|token|api[_-]?key|routing[_-]?key|access[_-]?key|client-key-data)[\"']?\s*[:=]\s*[\"']?)"
+        r"(?i)(?P<keep>(?:pass(?:word|wd|phrase)|secret|token|api[_-]?key|routing[_-]?key|access[_-]?key|client-key-data)[\"']?\s*[:=]\s*[\"']?)"
         r"(?!\[redacted\])[^\s\"',;&}\[]{4,}"
     ),
 )
+_PASSWORD = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@]*:(?P<password>[^\s/\"']+)@")
 
 
 def looks_secret(key: str, value: str) -> bool:
     """Whether ``value`` under ``key`` is a secret by the key's name or by its own shape."""
-    named = bool(SECRET_NAME.search(key.rsplit(".", 1)[-1])) and bool(value)
-    with_password = bool(re.search(r"[a-z][a-z0-9+.-]*://[^\s:/@]*:[^\s@/]+@", value))
-    return named or with_password or any(shape.search(value) for shape in _SHAPES)
+    named = secret_named(key.rsplit(".", 1)[-1]) and bool(value)
+    return named or bool(_PASSWORD.search(value)) or any(shape.search(value) for shape in _SHAPES)
+
+
+def secret_named(name: str) -> bool:
+    """Whether what stands under this key or variable is a secret; camel case counts as words."""
+    return bool(_SECRET_NAME.search(_CAMEL.sub("_", name)))
 
 
 class Redactor:
@@ -58,16 +69,19 @@ class Redactor:
 
     @classmethod
     def from_environment(cls) -> Redactor:
-        """A filter that knows every secret-named environment variable of this process."""
-        return cls(value for name, value in os.environ.items() if SECRET_NAME.search(name))
+        """A filter that knows every secret-named environment variable of this process, and passwords inside URLs."""
+        inside = (found["password"] for value in os.environ.values() for found in _PASSWORD.finditer(value))
+        return cls([*(value for name, value in os.environ.items() if secret_named(name)), *inside])
 
     def learn(self, value: str) -> None:
-        """Mask ``value`` from now on, JSON-escaped too; under 6 characters it would mask ordinary words."""
+        """Mask ``value`` from now on, escaped or encoded too; under 6 characters it would mask ordinary words."""
         if len(value) >= 6:
-            self._known |= {value, json.dumps(value)[1:-1]}
+            encoded = base64.b64encode(value.encode(errors="surrogateescape")).decode()
+            self._known |= {value, json.dumps(value)[1:-1], quote(value, safe="", errors="replace"), encoded}
 
     def text(self, value: str) -> str:
-        """``value`` with every secret masked."""
+        """``value`` with every secret masked, and as text that every report can be written in."""
+        value = value.encode("utf-8", "backslashreplace").decode("utf-8")  # half a surrogate pair fits in no file
         for secret in sorted(self._known, key=len, reverse=True):
             value = value.replace(secret, MASK)
         for shape in _SHAPES:
@@ -88,7 +102,7 @@ class Redactor:
             return [self.json(item) for item in value]
         if isinstance(value, dict):
             return {
-                self.text(key): MASK if isinstance(item, str) and item and SECRET_NAME.search(key) else self.json(item)
+                self.text(key): MASK if isinstance(item, str) and item and secret_named(key) else self.json(item)
                 for key, item in value.items()
             }
         return value

@@ -17,7 +17,7 @@ from golive.criterion import STAGES, TARGET, Criterion, Gate, Outcome, Ratified,
 from golive.errors import ConfigError
 from golive.journal import Entry
 from golive.record import Kept
-from golive.verdict import newest_outcome, outcome_of, since_rollback, stages_of
+from golive.verdict import newest_outcome, outcome_of, since_rollback, stages_of, undecided
 
 MARKERS = (
     "p0: NO-GO unless it passed",
@@ -43,13 +43,10 @@ def scope_of(expression: str, configured: Sequence[str] | None, ratified: Ratifi
 
 
 def _selects(expression: str, markers: frozenset[str]) -> bool:
-    return Expression.compile(expression).evaluate(lambda name, /, **_: name in markers)
-
-
-def names_stage(expression: str) -> bool:
-    """Whether a ``-m`` expression speaks of a go-live at all."""
-    words = {stage.value for stage in STAGES} | {gate.value for gate in Gate} | {"soak"}
-    return any(word in words for word in expression.replace("(", " ").replace(")", " ").split())
+    try:
+        return Expression.compile(expression).evaluate(lambda name, /, **_: name in markers)
+    except SyntaxError as error:  # what pytest raises for an expression it cannot read
+        raise ConfigError(f"-m {expression}: expected an expression of markers, found: {error}") from error
 
 
 class Door(StrEnum):
@@ -91,7 +88,7 @@ def gate(
         return GateState(Door.CLOSED, f"before it, these p0 criteria did not pass: {', '.join(bad)}")
     if before and any(entry.kind == "worker_died" for entry in entries):
         return GateState(Door.CLOSED, "a worker process died before it, so what it was judging is not proven")
-    open_ones = [one.id for one in before if not outcomes[one.id]]
+    open_ones = [one.id for one in before if not outcomes[one.id] or undecided(one, entries)]
     if open_ones:
         return GateState(Door.WAIT, f"waiting for {', '.join(open_ones)}")
     return OPEN

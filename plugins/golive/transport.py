@@ -6,6 +6,7 @@ set of connections a thread, hidden retries off (shared/platform.md, 2.1).
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from golive.errors import ApiError, Unreachable
+from golive.types import JsonValue, text
 from golive.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 
     from golive.access import Access
     from golive.credentials import Credential
+    from golive.pools import Clock
 
+REFUSED = "Refused"
+"""The reason of an ``ApiError`` where the answer gave none."""
 _PART = 65_536
 
 
@@ -82,59 +87,70 @@ class Transport:
     def send(self, call: Call) -> Response:
         """One answer, whatever its status. Raises ``Unreachable`` in one line when none came in time.
 
-        A GET whose connection broke, and a request that a plugin's credential was refused for, are sent once more.
+        A GET whose connection broke, and a request that a plugin's credential was refused for, are sent once more,
+        all within ``call.seconds``; waiting for a place in the budget and a plugin's run do not count.
         """
-        give_up = time.monotonic() + call.seconds
+        left = _Left(call.seconds)
         try:
-            return self._with_credential(call, give_up)
-        except _Broken as error:
-            if call.method != "GET" or time.monotonic() >= give_up:
+            return self._with_credential(call, left)
+        except _Broken:
+            if call.method != "GET" or left.seconds <= 0:
                 raise
             self._mine.pools = None
-            return self._with_credential(call, give_up, first=error)
+            return self._with_credential(call, left)
 
     def stream(self, call: Call, read_seconds: float) -> Iterator[bytes]:
         """The parts of an endless answer, until it ends, is silent for ``read_seconds``, or ``call.seconds`` are over.
 
-        Raises ``ApiError`` for an answer that is not a success, ``Unreachable`` for none.
+        Raises ``ApiError`` for an answer that is not a success, ``Unreachable`` when none began within ``read_seconds``
+        or when it broke off.
         """
         from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-        give_up = time.monotonic() + call.seconds
+        from golive.pools import Clock, connections
+
         self._budget.take()
-        pools = _connections(self.access, self.access.credential())  # its own: a stream holds its connection
+        clock = Clock()
+        credential = self.access.credential()
+        pools = connections(self.access, credential, clock)  # its own: a stream holds its connection
+        give_up = time.monotonic() + call.seconds
+        clock.ends = min(time.monotonic() + read_seconds, give_up)
+        began = False
         try:
-            answer = self._open(call, pools, self.access.headers(), read_seconds)
+            answer = self._open(call, pools, self.access.headers(credential), clock)
             if answer.status >= 300:
-                raise ApiError(answer.status, "Refused", answer.read(4096).decode(errors="replace").strip())
+                raise refused(answer.status, answer.read(4096))
+            clock.ends, clock.each, began = give_up, read_seconds, True
             while time.monotonic() < give_up and (part := answer.read1(_PART)):
                 yield part
-        except ReadTimeoutError:
-            return
         except (HTTPError, OSError) as error:
-            raise Unreachable(f"{call} at {self.access.server}: the answer broke off: {_reason(error)}") from error
+            if began and isinstance(error, ReadTimeoutError):
+                return
+            what = "the answer broke off" if began else f"no answer within {read_seconds:g} s"
+            raise Unreachable(f"{call} at {self.access.server}: {what}: {_reason(error)}") from error
         finally:
             pools.clear()
 
-    def _with_credential(self, call: Call, give_up: float, first: _Broken | None = None) -> Response:
+    def _with_credential(self, call: Call, left: _Left) -> Response:
         credential = self.access.credential()
-        answer = self._once(call, credential, give_up, first)
+        answer = self._once(call, credential, left)
         plugin = self.access.plugin
-        if answer.status == 401 and plugin is not None and time.monotonic() < give_up:
+        if answer.status == 401 and plugin is not None and left.seconds > 0:
             plugin.forget(credential)
-            answer = self._once(call, plugin.credential(), give_up, first)
+            answer = self._once(call, plugin.credential(), left)
         return answer
 
-    def _once(self, call: Call, credential: Credential, give_up: float, first: _Broken | None) -> Response:
+    def _once(self, call: Call, credential: Credential, left: _Left) -> Response:
         from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError
 
         self._budget.take()
-        left = max(give_up - time.monotonic(), 0.05) if first else call.seconds
-        ends = time.monotonic() + left
+        pools, clock = self._pools(credential)
+        began = time.monotonic()
+        clock.ends = began + max(left.seconds, 0.001)
         try:
-            answer = self._open(call, self._pools(credential), self.access.headers(credential), left)
+            answer = self._open(call, pools, self.access.headers(credential), clock)
             try:
-                body = _body(answer, call, ends)
+                body = _body(answer, call)
             except BaseException:
                 answer.close()  # half read: never given to the next request
                 raise
@@ -142,14 +158,17 @@ class Transport:
         except (HTTPError, OSError) as error:
             broken = isinstance(error, (ProtocolError, ConnectionError)) or type(error) is NewConnectionError
             kind = _Broken if broken else Unreachable
-            why = _reason(error) if "timed out" not in str(error) else f"no answer within {call.seconds:g} s"
+            why = _reason(error) if "timed out" not in str(error) else f"no whole answer within {call.seconds:g} s"
             raise kind(f"{call} at {self.access.server}: {why}") from error
+        finally:
+            left.seconds -= time.monotonic() - began
         return Response(answer.status, dict(answer.headers.items()), body)
 
-    def _open(self, call: Call, pools: PoolManager, headers: Mapping[str, str], seconds: float) -> BaseHTTPResponse:
+    def _open(self, call: Call, pools: PoolManager, headers: Mapping[str, str], clock: Clock) -> BaseHTTPResponse:
         from urllib3 import Timeout
 
         query = f"?{urlencode(call.params)}" if call.params else ""
+        seconds = max(clock.ends - time.monotonic(), 0.001)
         return pools.request(
             call.method,
             f"{self.access.server}{call.path}{query}",
@@ -162,59 +181,46 @@ class Transport:
             redirect=False,  # a redirect would carry our credential elsewhere
         )
 
-    def _pools(self, credential: Credential) -> PoolManager:
+    def _pools(self, credential: Credential) -> tuple[PoolManager, Clock]:
         """This thread's connections; made anew when the certificate is another one."""
+        from golive.pools import Clock, connections
+
         shown = (credential.certificate, credential.key)
         if getattr(self._mine, "pools", None) is None or self._mine.shown != shown:
-            self._mine.pools, self._mine.shown = _connections(self.access, credential), shown
-        pools: PoolManager = self._mine.pools
-        return pools
+            self._mine.clock, self._mine.shown = Clock(), shown
+            self._mine.pools = connections(self.access, credential, self._mine.clock)
+        return self._mine.pools, self._mine.clock
+
+
+@dataclass(slots=True)
+class _Left:
+    """How many seconds a call may still take."""
+
+    seconds: float
 
 
 class _Broken(Unreachable):
     """The connection was refused or broke: the request may be sent again where it changes nothing."""
 
 
-def _connections(access: Access, credential: Credential) -> PoolManager:
-    """A pool manager as ``kubernetes`` sets it up, with TLS from memory instead of from files."""
-    from kubernetes.client.configuration import Configuration
-    from kubernetes.client.rest import RESTClientObject
-
-    options = Configuration(host=access.server, retries=False, verify_ssl=access.verify, proxy=access.proxy or None)
-    options.tls_server_name = access.tls_server_name or None
-    options.keep_alive = True
-    pools: PoolManager = RESTClientObject(options).pool_manager
-    if access.server.startswith("https"):
-        pools.connection_pool_kw["ssl_context"] = access.ssl_context(credential)
-        if not access.verify:
-            _be_quiet_about_no_verification()
-    return pools
+def refused(status: int, body: bytes) -> ApiError:
+    """A refusal in the API's own words, or the start of what stood in their place."""
+    try:
+        found: JsonValue = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    plain = " ".join(body[:200].decode(errors="replace").split())
+    return ApiError(status, text(found, "reason") or REFUSED, text(found, "message") or plain or "no message")
 
 
-def _be_quiet_about_no_verification() -> None:
-    """The kubeconfig says insecure-skip-tls-verify; a warning for each request would drown what matters."""
-    import urllib3
-
-    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-
-
-def _body(answer: BaseHTTPResponse, call: Call, ends: float) -> bytes:
-    """The whole body, in time and not larger than asked for; each read is bounded by what is left of the deadline."""
+def _body(answer: BaseHTTPResponse, call: Call) -> bytes:
+    """The whole body, and not larger than asked for; the connection's clock bounds each read."""
     body = bytearray()
-    connection = answer.connection
-    while True:
-        left = ends - time.monotonic()
-        if left <= 0:
-            raise Unreachable(f"{call}: the answer was not complete within {call.seconds:g} s")
-        sock = getattr(connection, "sock", None)
-        if sock is not None:
-            sock.settimeout(left)
-        part = answer.read1(_PART)
-        if not part:
-            return bytes(body)
+    while part := answer.read1(_PART):
         body += part
         if len(body) > call.max_bytes:
             raise Unreachable(f"{call}: expected an answer of at most {call.max_bytes} bytes, found more")
+    return bytes(body)
 
 
 def _reason(error: HTTPError | OSError) -> str:

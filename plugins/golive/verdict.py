@@ -10,7 +10,7 @@ from enum import IntEnum, StrEnum
 from golive.criterion import APPROVAL, STAGES, TARGET, Criterion, Gate, Outcome, Ratified, Stage
 from golive.journal import Entry
 from golive.record import Kept
-from golive.types import Json, text
+from golive.types import Json, mapping, text
 
 
 class Decision(StrEnum):
@@ -115,7 +115,7 @@ def decide(
     left_out = ratified.not_implemented(scope)
     found = [*problems, *_problems(ratified, entries, judged)]
     bad = [row for row in judged if row.criterion.gate is Gate.P0 and not row.good]
-    waiting = bool(bad) and all(_is_waiting(row) for row in bad)
+    waiting = _only_waiting(bad)
     decision = Decision.NO_GO if found or bad else Decision.GO
     if waiting and not found:
         decision = Decision.PENDING
@@ -126,9 +126,11 @@ def decide(
 def _judge(row: Criterion, entries: Sequence[Entry]) -> Judged:
     """The worst of the outcomes recorded for a criterion; a retry cannot hide what was seen."""
     seen = [entry for entry in entries if entry.kind == "outcome" and entry.data.get("id") == row.id]
-    if not seen:
+    open_cases = undecided(row, entries)
+    if not seen or (open_cases and all(row.counts_as_passed(outcome_of(entry)) for entry in seen)):
         fix = "run the whole stage again without deselecting anything; if its process died, read the journal"
-        return Judged(row, Outcome.NOT_PROVEN, row.title, NO_OUTCOME, fix)
+        which = f" ({', '.join(open_cases)})" if seen else ""
+        return Judged(row, Outcome.NOT_PROVEN, row.title, f"{NO_OUTCOME}{which}", fix)
     worst = min(seen, key=lambda entry: _WORST.index(outcome_of(entry)))
     data = worst.data
     seconds = data.get("seconds")
@@ -141,6 +143,18 @@ def _judge(row: Criterion, entries: Sequence[Entry]) -> Judged:
         tuple(item for item in _texts(data, "evidence")),
         float(seconds) if isinstance(seconds, int | float) else 0.0,
     )
+
+
+def undecided(row: Criterion, entries: Sequence[Entry]) -> list[str]:
+    """The collected cases of a criterion that have no outcome yet; one test may have many (parametrised)."""
+    cases: set[str] = set()
+    judged: set[str] = set()
+    for entry in entries:
+        if entry.kind == "collected":
+            cases |= {nodeid for nodeid, name in mapping(entry.data, "items").items() if name == row.id}
+        elif entry.kind == "outcome" and entry.data.get("id") == row.id:
+            judged.add(text(entry.data, "nodeid"))
+    return sorted(cases - judged)
 
 
 def _texts(data: Json, key: str) -> list[str]:
@@ -170,8 +184,16 @@ def _problems(ratified: Ratified, entries: Sequence[Entry], judged: Sequence[Jud
     return problems
 
 
-def _is_waiting(row: Judged) -> bool:
-    return row.criterion.id == APPROVAL and row.outcome is Outcome.NOT_PROVEN
+def _only_waiting(bad: Sequence[Judged]) -> bool:
+    """Whether nothing but the approval is missing, and what comes after it in its stage."""
+    approval = next((row.criterion for row in bad if row.criterion.id == APPROVAL), None)
+    if approval is None:
+        return False
+    unproven = all(row.outcome is Outcome.NOT_PROVEN for row in bad)
+    return unproven and all(
+        row.criterion == approval or (row.criterion.stage is approval.stage and row.criterion.order > approval.order)
+        for row in bad
+    )
 
 
 def _release(
@@ -201,22 +223,34 @@ def newest_outcome(row: Criterion, entries: Sequence[Entry], fresh: timedelta) -
         return None
     end = max(datetime.fromisoformat(entry.time) for entry in entries)
     run = ""
-    outcomes: dict[str, list[Outcome]] = {}
+    of_run: dict[str, list[Entry]] = {}
+    newest: str | None = None
     for entry in entries:
         if entry.kind == "run":
             run = text(entry.data, "run")
         is_it = entry.kind == "outcome" and entry.data.get("id") == row.id
         if is_it and end - datetime.fromisoformat(entry.time) <= fresh:
-            outcomes.setdefault(run, []).append(outcome_of(entry))
-    if not outcomes:
+            newest = max(newest or "", run)
+        if is_it or entry.kind == "collected":
+            of_run.setdefault(run, []).append(entry)
+    if newest is None:
         return None
-    return min(outcomes[max(outcomes)], key=_WORST.index)
+    outcomes = [outcome_of(entry) for entry in of_run[newest] if entry.kind == "outcome"]
+    if undecided(row, of_run[newest]):
+        outcomes.append(Outcome.NOT_PROVEN)
+    return min(outcomes, key=_WORST.index)
 
 
 def since_rollback(entries: Sequence[Entry]) -> Sequence[Entry]:
-    """What was recorded after traffic was last taken back; evidence from before speaks of a world that is gone."""
+    """What was recorded after traffic was last taken back; evidence from before speaks of a world that is gone.
+
+    Which run it belongs to, and what that run collected, stays.
+    """
     taken_back = [n for n, entry in enumerate(entries) if entry.kind == "rollback" and entry.data.get("did")]
-    return entries[taken_back[-1] + 1 :] if taken_back else entries
+    if not taken_back:
+        return entries
+    before = [entry for entry in entries[: taken_back[-1]] if entry.kind in ("run", "collected")]
+    return [*before, *entries[taken_back[-1] + 1 :]]
 
 
 def gate_of(ratified: Ratified, criterion_id: str) -> Gate:

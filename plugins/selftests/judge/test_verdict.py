@@ -9,7 +9,7 @@ from golive.journal import Entry
 from golive.types import Json
 from golive.verdict import Decision, Exit, decide
 
-RATIFIED = load_ratified(Path(__file__).parents[2] / "tests_golive" / "criteria.toml")
+RATIFIED = load_ratified(Path(__file__).parents[3] / "tests_golive" / "criteria.toml")
 
 
 def entries(outcome: str, only: str = "") -> list[Entry]:

@@ -1,0 +1,303 @@
+"""The judge in the process that the release driver started: it opens the run, keeps the watchdog's leash, decides."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pluggy
+import pytest
+
+from golive.closing import cause_of, close, driver, judge, may_call, verdict_json, write_verdict
+from golive.collecting import COLLECTED
+from golive.config import Settings
+from golive.criterion import Outcome, Ratified, Stage
+from golive.errors import ConfigError, GoliveError, JournalError, Unreachable
+from golive.html_report import summary_html
+from golive.interrupts import patient
+from golive.journal import now
+from golive.outcomes import PROPERTY
+from golive.record import only_session, open_run
+from golive.report import summary
+from golive.session import Judge
+from golive.stages import target_passed
+from golive.types import Json, text
+from golive.verdict import Decision, Exit, Verdict, calls_rollback, decide
+
+if TYPE_CHECKING:
+    from golive.leash import Leash
+
+
+class Controller(Judge):
+    """The process the release driver started: opens the run, keeps the watchdog's leash, decides."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ratified: Ratified,
+        ratified_path: Path,
+        scope: tuple[Stage, ...],
+        reports: Path,
+        *,
+        armed: bool,
+        distributed: bool,
+        hook: pluggy.HookRelay,
+    ) -> None:
+        super().__init__(settings, ratified, scope)
+        from golive.access import resolve
+
+        self.armed, self.distributed = armed, distributed
+        self.ratified_path, self.reports = ratified_path, reports
+        self.access = resolve(settings.target.kubeconfig, settings.target.context)
+        self.who, self.started = driver(settings), now()
+        self.verdict: Verdict | None = None
+        self.problems: list[str] = []
+        self.other_failures = 0
+        self.hook_failure = ""
+        self._asked = False
+        self._hook = hook
+        self._session: pytest.Session | None = None
+        self.opened = False
+        self._leash: Leash | None = None
+        self._held = ExitStack()
+        try:
+            self._held.enter_context(only_session(reports, f"{self.who}, since {self.started}"))
+        except JournalError as error:
+            raise ConfigError(str(error)) from error
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Open the run as NO-GO, and start the watchdog before anything could be written."""
+        self._session = session
+        about: Json = {
+            "driver": self.who,
+            "armed": self.armed,
+            "ratified": self.ratified.sha256,
+            "scope": [stage.value for stage in self.scope],
+            "rollout": self.settings.target.rollout,
+            "cluster_uid": self.settings.target.cluster_uid,
+            "namespace": self.settings.target.namespace,
+        }
+        try:
+            self.run, self.journal = open_run(
+                self.reports, self.settings.release.digest, self.redactor, who="controller", about=about
+            )
+            self.opened = True
+            self._write_provisional()
+            self._start_watchdog()
+        except GoliveError as error:
+            raise pytest.UsageError(f"the run could not be opened: {error}") from error
+
+    def _start_watchdog(self) -> Leash:
+        from golive.leash import Leash
+        from golive.order import Order
+
+        order = Order(
+            run=self.run,
+            settings=self.settings,
+            ratified_path=self.ratified_path,
+            scope=self.scope,
+            access=self.access,
+            armed=self.armed,
+            who=self.who,
+            started=self.started,
+        )
+        self._leash = Leash(order)
+        return self._leash
+
+    def _write_provisional(self) -> None:
+        why = ["the run is under way; until it ends, this is a NO-GO"]
+        verdict = decide(self.ratified, (), scope=self.scope, problems=why)
+        value = verdict_json(
+            verdict, self.run, self.settings, who=self.who, started=self.started, finished=None, redactor=self.redactor
+        )
+        write_verdict(self.run, value)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: object) -> None:
+        """Tell a new worker which run it belongs to."""
+        shared = json.dumps({"run": self.run.to_json(), "armed": self.armed})
+        cast("dict[str, str]", node.workerinput)["golive"] = shared  # type: ignore[attr-defined]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object, error: object) -> None:
+        """A worker that died closes the gates: what it was judging is not proven."""
+        if error:
+            name = getattr(getattr(node, "gateway", None), "id", "?")
+            self._append("worker_died", {"worker": str(name), "error": str(error)})
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Notice a failed p0 as it arrives, a crash without any keywords, and failures that are no criterion's."""
+        outcomes = [cast("Json", value) for name, value in report.user_properties if name == PROPERTY]
+        if report.failed and str(report.when) == "???":
+            self._crashed(report.nodeid)
+        elif report.failed and not outcomes:
+            self.other_failures += 1
+        for data in outcomes:
+            if "journal_error" in data:
+                self.problems.append(f"the record is not whole: {data['journal_error']}")
+            if self.armed and not self._asked and self._takes_back(data):
+                self._asked = True
+                self._call(text(data, "id"))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A file that cannot be collected is a failure, whatever ``--continue-on-collection-errors`` says."""
+        self.other_failures += report.failed
+
+    def _call(self, cause: str) -> None:
+        """Call the hook; when somebody's implementation of it fails, ask the watchdog all the same."""
+        try:
+            self._hook.pytest_golive_rollback(cause=cause)
+        except Exception as error:  # noqa: BLE001  (another target's mistake must not keep traffic on this one)
+            self.problems.append(f"a pytest_golive_rollback hook failed: {type(error).__name__}: {error}")
+            self.pytest_golive_rollback(cause)
+
+    def _crashed(self, nodeid: str) -> None:
+        """A worker died in this item; its report carries nothing but the node id."""
+        try:
+            known = json.loads((self.run.folder / COLLECTED).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            known = {}
+        name = known.get(nodeid)
+        if name is None:
+            self.other_failures += 1
+            return
+        row = self.ratified.get(name)
+        died = {"expected": row.title if row else "", "observed": "the worker process died while it was judging this"}
+        fix = "read the worker's last words above, and run the stage again"
+        self._append("outcome", {"id": name, "outcome": Outcome.NOT_PROVEN.value, "nodeid": nodeid, **died, "fix": fix})
+
+    def _append(self, kind: str, data: Json) -> None:
+        try:
+            self.journal.append(kind, data)
+        except JournalError as error:
+            self.problems.append(f"the record is not whole: {error}")
+
+    def _takes_back(self, data: Json) -> bool:
+        from golive.journal import Entry
+
+        return calls_rollback(self.ratified, Entry(0, "", "", "outcome", data, "", ""))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_golive_rollback(self, cause: str) -> bool:
+        """Ours: ask the watchdog. It saw the journal too; whoever comes first, it acts once."""
+        if self._leash is not None:
+            try:
+                self._leash.ask(cause)
+            except (Unreachable, OSError) as error:
+                self.problems.append(f"the watchdog could not be asked: {error}")
+        return True
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Ctrl-C, or ``pytest.exit()``, whatever exit status that asks for."""
+        self.problems.append("the session was interrupted")
+
+    def pytest_internalerror(self) -> None:
+        """Pytest itself failed; what it would have judged is not proven."""
+        self.problems.append("pytest itself failed (internal error above)")
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Decide. A plain hook on purpose: pytest-html writes its page in a trylast one."""
+        if exitstatus == pytest.ExitCode.USAGE_ERROR:
+            self.problems.append("pytest was used in a way it does not know, so nothing was judged")
+        self._finish(call=exitstatus != pytest.ExitCode.USAGE_ERROR)
+        assert self.verdict is not None
+        session.exitstatus = self.exit_status(exitstatus)
+        try:
+            session.config.hook.pytest_golive_verdict(verdict=self.verdict)
+        except Exception as error:  # noqa: BLE001  (another report's mistake must not hide ours)
+            self.hook_failure = f"a pytest_golive_verdict hook failed: {type(error).__name__}: {error}"
+            self.other_failures += 1
+            session.exitstatus = self.exit_status(exitstatus)
+
+    def exit_status(self, pytests: int) -> int:
+        """Golive's exit status, from what pytest's would be; 0 only with a GO that nothing else contradicts."""
+        if pytests == pytest.ExitCode.USAGE_ERROR:
+            return pytests
+        if self.verdict is None:
+            return pytests or int(Exit.NO_GO)
+        if self.verdict.decision is Decision.GO and self.other_failures:
+            return pytests or int(pytest.ExitCode.TESTS_FAILED)
+        return int(self.verdict.exit_code)
+
+    def _finish(self, *, call: bool) -> None:
+        """Ask what became of the rollback, judge, write; nothing here may raise past a NO-GO.
+
+        ``call``: whether a NO-GO calls for a rollback. A mistyped command line judged nothing, and calls for none.
+        """
+        with patient(self._say):
+            self._close_run(call=call)
+
+    def _close_run(self, *, call: bool) -> None:
+        first = judge(self.run, self.settings, self.ratified, self.journal, self.scope, problems=self.problems)
+        called = call and may_call(first) and self._target_is_right()
+        rollback = self._rolled_back(cause_of(first) if called else None)
+        self.verdict = close(
+            self.run,
+            self.settings,
+            self.ratified,
+            self.journal,
+            self.scope,
+            who=self.who,
+            started=self.started,
+            problems=self.problems,
+            rollback=rollback,
+            redactor=self.redactor,
+        )
+        if self._leash is not None:
+            self._leash.over()
+            self._leash = None
+
+    def _rolled_back(self, cause: str | None) -> Json | None:
+        """What became of a rollback, asked for now when there is a ``cause``; also where the start was interrupted."""
+        from golive.leash import silent
+
+        try:
+            return (self._leash or self._start_watchdog()).finish(cause)
+        except Unreachable as error:
+            return silent(cause or "session", str(error))
+
+    def _say(self, words: str) -> None:
+        """Past pytest's capturing."""
+        if self._session is not None:
+            terminal = self._session.config.get_terminal_writer()
+            terminal.line(f"\n{words}", bold=True)
+            terminal.flush()
+
+    def _target_is_right(self) -> bool:
+        try:
+            return target_passed(self.ratified, self.journal.read())
+        except JournalError as error:
+            self.problems.append(str(error))
+            return True
+
+    def pytest_unconfigure(self) -> None:
+        """Where pytest never finished its session, the verdict on disk still says NO-GO; end the watchdog too."""
+        if self.verdict is None and self.opened:
+            self.problems.append("pytest never finished its session")
+            self._finish(call=True)
+            if self._session is not None and self.verdict is not None:
+                self._session.exitstatus = int(self.verdict.exit_code)
+        self._held.close()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The part that a tired person reads, last on the screen."""
+        if self.verdict is None:
+            return
+        colour = {Decision.GO: "green", Decision.PENDING: "yellow", Decision.NO_GO: "red"}[self.verdict.decision]
+        terminalreporter.section("go-live", sep="=", bold=True)
+        for line in self.redactor.text(summary(self.verdict, self.settings, self.reports)).splitlines():
+            important = line.startswith(("GO", "NO-GO", "PENDING"))
+            terminalreporter.write_line(line, **({colour: True, "bold": True} if important else {}))
+        if self.hook_failure:
+            terminalreporter.write_line(self.redactor.text(self.hook_failure), red=True)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_summary(self, prefix: list[str]) -> None:
+        """The verdict on top of the pytest-html page."""
+        if self.verdict is not None:
+            prefix.append(summary_html(self.verdict, self.settings, self.redactor))
