@@ -16,7 +16,7 @@ from golive.config import Settings
 from golive.criterion import Outcome, Ratified, Stage
 from golive.errors import ConfigError, GoliveError, JournalError, Unreachable
 from golive.html_report import summary_html
-from golive.interrupts import patient
+from golive.interrupts import deferred, patient
 from golive.journal import now
 from golive.outcomes import PROPERTY
 from golive.record import only_session, open_run
@@ -81,12 +81,13 @@ class Controller(Judge):
             "namespace": self.settings.target.namespace,
         }
         try:
-            self.run, self.journal = open_run(
-                self.reports, self.settings.release.digest, self.redactor, who="controller", about=about
-            )
-            self.opened = True
-            self._write_provisional()
-            self._start_watchdog()
+            with deferred():
+                self.run, self.journal = open_run(
+                    self.reports, self.settings.release.digest, self.redactor, who="controller", about=about
+                )
+                self.opened = True
+                self._write_provisional()
+                self._start_watchdog()
         except GoliveError as error:
             raise pytest.UsageError(f"the run could not be opened: {error}") from error
 

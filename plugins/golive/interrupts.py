@@ -1,4 +1,4 @@
-"""Ctrl-C while a rollback is awaited: the first is answered, the second leaves the rest to the watchdog."""
+"""Ctrl-C: never in the middle of opening a run; while it is closed, answered once and obeyed twice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from golive.verdict import Exit
 
@@ -19,22 +18,38 @@ _SECOND = "golive: left; the watchdog finishes the rollback and writes the verdi
 
 
 @contextmanager
+def deferred() -> Iterator[None]:
+    """Opening a run takes half a second and must not be half done: a Ctrl-C meanwhile is raised when it is."""
+    pressed: list[int] = []
+    with _handled(lambda: pressed.append(1)):
+        yield
+    if pressed:
+        raise KeyboardInterrupt
+
+
+@contextmanager
 def patient(say: Callable[[str], None]) -> Iterator[None]:
     """Closing a run must not be torn by an impatient key; a second one ends this process with exit 21, not proven."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed = 0
+    pressed: list[int] = []
 
-    def answer(_: int, __: FrameType | None) -> None:
-        nonlocal pressed
-        pressed += 1
-        say(_FIRST if pressed == 1 else _SECOND)
-        if pressed > 1:
+    def answer() -> None:
+        pressed.append(1)
+        say(_FIRST if len(pressed) == 1 else _SECOND)
+        if len(pressed) > 1:
             # The watchdog sees the pipe close. Anything softer would wait for what the person does not wait for.
             os._exit(Exit.NOT_ROLLED_BACK)
 
-    before = signal.signal(signal.SIGINT, answer)
+    with _handled(answer):
+        yield
+
+
+@contextmanager
+def _handled(answer: Callable[[], None]) -> Iterator[None]:
+    """Call ``answer`` for each Ctrl-C inside the block; in other threads than the main one there is none to handle."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: answer())
     try:
         yield
     finally:
