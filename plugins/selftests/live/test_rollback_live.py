@@ -9,14 +9,8 @@ from pathlib import Path
 import pytest
 
 from golive.types import dig, items, text
-from selftests.live.world import ROOT, Ended, World, ended, eventually, finished, watchdogs
-
-SABOTEUR = ("-p", "selftests.live.saboteur")
-
-
-def sabotage(what: str, file: Path | None = None) -> dict[str, str]:
-    path = f"{ROOT / 'plugins'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    return {"SABOTAGE": what, "SABOTAGE_FILE": str(file or ""), "PYTHONPATH": path}
+from selftests.live.sabotage import SABOTEUR, sabotage
+from selftests.live.world import Ended, World, ended, eventually, finished, watchdogs
 
 
 def assert_back_on_stable(world: World, stable: str) -> None:
@@ -81,7 +75,7 @@ def test_a_worker_that_is_killed_with_the_controller_loses_no_rollback(
     word = tmp_path / "word"
     with world.broken("canary-at-25"):
         process = world.start(reports, *SABOTEUR, "-n", "2", env=sabotage("wait-for-file:6-raci", word))
-        eventually("the criterion under way", word.with_suffix(".reached").exists, bool, 60)
+        world.reached(word)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=30)
         verdict = finished(reports)
@@ -124,7 +118,7 @@ def test_a_killed_watchdog_is_replaced(world: World, reports: Path, stable: str,
     word = tmp_path / "word"
     with world.broken("canary-at-25", "role-empty"):
         process = world.start(reports, *SABOTEUR, env=sabotage("wait-for-file:6-raci", word))
-        eventually("the criterion under way", word.with_suffix(".reached").exists, bool, 60)
+        world.reached(word)
         (dog,) = watchdogs(reports)
         os.kill(dog, signal.SIGKILL)
         word.touch()

@@ -86,13 +86,15 @@ class World:
         found: Json = json.loads(self.kubectl("get", "rollout", "maestro-server", "-o", "json"))
         return found
 
-    def start(self, reports: Path, *words: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, reports: Path, *words: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+    ) -> subprocess.Popen[str]:
         """``pytest -m preflight`` on this world, under way, in a process group of its own."""
         argv = [sys.executable, "-m", "pytest", "-m", "preflight", "-p", "no:cacheprovider"]
         argv += [f"--golive-config={self.config}", f"--golive-report-dir={reports}", *words]
         return subprocess.Popen(
             argv,
-            cwd=ROOT,
+            cwd=cwd,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -100,9 +102,13 @@ class World:
             start_new_session=True,
         )
 
-    def suite(self, reports: Path, *words: str, env: Mapping[str, str] | None = None) -> Ended:
+    def suite(self, reports: Path, *words: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Ended:
         """The same, until it ends."""
-        return ended(self.start(reports, *words, env=env), reports)
+        return ended(self.start(reports, *words, env=env, cwd=cwd), reports)
+
+    def reached(self, word: Path) -> None:
+        """Wait until a run waits for ``word`` (``wait-for-file``)."""
+        eventually("the criterion under way", word.with_suffix(".reached").exists, bool, 60)
 
     def golive(self, command: str, reports: Path, *words: str) -> Ended:
         """``golive COMMAND``."""

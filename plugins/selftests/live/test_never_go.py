@@ -1,0 +1,92 @@
+"""A broken Service is NO-GO and says why, and no way of not looking makes it a GO."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from golive.types import items, text
+from selftests.live.sabotage import SABOTEUR, sabotage
+from selftests.live.world import ROOT, World, watchdogs
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "4")], ids=["alone", "n4"])
+def test_a_deleted_canary_service_is_named_with_expected_observed_and_fix(
+    world: World, reports: Path, workers: tuple[str, ...]
+) -> None:
+    with world.broken("canary-service-missing"):
+        run = world.suite(reports, *workers)
+    assert run.code == 20, run.output
+    assert run.outcome("0.5-services") == "failed"
+    (row,) = [row for row in items(run.verdict, "criteria") if text(row, "id") == "0.5-services"]
+    assert text(row, "expected") == "Service maestro-server-canary exists in maestro"
+    assert text(row, "observed") == "there is no such Service"
+    assert "kubectl -n maestro apply -f rollout-maestro.yaml" in text(row, "fix")
+    told = run.output[run.output.index("NO-GO for scope preflight") :]
+    for word in ("0.5-services failed", "expected: Service", "observed: there is no", "fix:      create it"):
+        assert word in told
+    assert not watchdogs(reports)
+
+
+WAYS = {
+    "skipped": (sabotage("skip:0.5-services"), SABOTEUR),
+    "xfailed": (sabotage("xfail:0.5-services"), SABOTEUR),
+    "deselected by -k": ({}, ("-k", "not split_traffic")),
+    "deselected by id": (
+        {},
+        ("--deselect=tests_golive/test_0_preconditions.py::test_stable_and_canary_services_can_split_traffic",),
+    ),
+    "its file ignored": ({}, ("--ignore=tests_golive/test_0_preconditions.py",)),
+    "another file named": ({}, ("tests_golive/test_6_ownership.py",)),
+    "stopped before": ({}, ("--maxfail=1", "-p", "no:randomly")),
+    "its worker killed": (sabotage("worker-dies-during:0.5-services"), (*SABOTEUR, "-n", "2")),
+    "its teardown failing": (sabotage("teardown-fails:0.5-services"), SABOTEUR),
+    "only its collection": ({}, ("--co",)),
+}
+
+
+@pytest.mark.parametrize("way", sorted(WAYS))
+@pytest.mark.parametrize("faults", [("canary-service-missing",), ()], ids=["broken", "whole"])
+def test_a_p0_that_was_not_proven_is_never_a_go(world: World, reports: Path, way: str, faults: tuple[str, ...]) -> None:
+    env, words = WAYS[way]
+    with world.broken(*faults):
+        run = world.suite(reports, *words, env=env)
+    if way == "only its collection":
+        assert not reports.exists()  # nothing was judged, and nothing says so
+        return
+    if way == "stopped before" and not faults:
+        assert run.code == 0  # nothing failed, so nothing was stopped
+        return
+    assert run.code == 20, run.output
+    assert run.outcome("0.5-services") in ("failed", "not_proven")
+    assert run.verdict["verdict"] == "NO-GO"
+
+
+def test_a_deleted_criterion_is_not_proven(world: World, reports: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / name, copy)
+    shutil.copytree(ROOT / "tests_golive", copy / "tests_golive", ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "tests_golive" / "test_0_preconditions.py").unlink()
+    run = world.suite(reports, cwd=copy)
+    assert run.code == 20, run.output
+    assert run.outcome("0.5-services") == run.outcome("0.1-target") == "not_proven"
+    assert run.rollback == {}, "nothing is written to a cluster that was not proven to be the intended one"
+
+
+def test_two_sessions_in_one_folder_are_refused_by_name(world: World, reports: Path, tmp_path: Path) -> None:
+    word = tmp_path / "word"
+    process = world.start(reports, *SABOTEUR, env=sabotage("wait-for-file:6-raci", word))
+    try:
+        world.reached(word)
+        second = world.suite(reports)
+        assert second.code == 4
+        assert "expected no other session, found one: Robin Castillo" in second.output
+        assert "session: Robin Castillo" in world.golive("status", reports).output
+    finally:
+        word.touch()
+        process.communicate(timeout=60)
+    assert process.returncode == 0
