@@ -171,8 +171,10 @@ def load_ratified(path: Path) -> Ratified:
         raise ConfigError(f"{path}: expected at least one [[criterion]], found none")
     try:
         criteria = [row for number, raw_row in enumerate(rows, 1) for row in _expand(number, raw_row)]
-        needs = tuple(Need.parse(line) for line in data.get("rollback", {}).get("needs", []))
-    except (ValueError, TypeError, KeyError) as error:
+        rollback = data.get("rollback")
+        lines = _texts(rollback if isinstance(rollback, dict) else {"needs": rollback}, "needs", "rollback.needs")
+        needs = tuple(Need.parse(line) for line in lines)
+    except ValueError as error:
         raise ConfigError(f"{path.name}: {error}") from error
     ids = [row.id for row in criteria]
     twice = sorted({one for one in ids if ids.count(one) > 1})
@@ -186,8 +188,10 @@ _KEYS = frozenset(
 )
 
 
-def _expand(number: int, row: Mapping[str, object]) -> list[Criterion]:
+def _expand(number: int, row: object) -> list[Criterion]:
     """One row as written; with ``weights`` one criterion for each canary weight."""
+    if not isinstance(row, dict):
+        raise ValueError(f"criterion {number}: expected a table, found {row!r}")  # noqa: TRY004  (one kind for the file)
     where = f"criterion {number} ({row.get('id', 'no id')})"
     unknown = sorted(set(row) - _KEYS)
     if unknown:
@@ -195,20 +199,49 @@ def _expand(number: int, row: Mapping[str, object]) -> list[Criterion]:
     missing = [key for key in ("id", "gate", "stage", "runbook", "title") if not isinstance(row.get(key), str)]
     if missing:
         raise ValueError(f"{where}: expected a text for {', '.join(missing)}, found none")
-    weights = cast("list[int]", row.get("weights", [0]))
-    rows = []
-    for weight in weights:
-        name = f"{row['id']}[{weight}]" if weight else str(row["id"])
-        if not _ID.fullmatch(name):
-            raise ValueError(f"{where}: expected an id such as 0.5-services, found {name!r}")
-        rows.append(_one(name, weight, row))
-    return rows
+    try:
+        return [_one(weight, row) for weight in _weights(row)]
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
 
 
-def _one(name: str, weight: int, row: Mapping[str, object]) -> Criterion:
-    def texts(key: str) -> list[str]:
-        return [str(item) for item in cast("list[object]", row.get(key, []))]
+def _weights(row: Mapping[str, object]) -> list[int]:
+    found = row.get("weights", [0])
+    whole = isinstance(found, list) and all(type(one) is int and 0 <= one <= 100 for one in found)
+    if not whole or not found:
+        raise ValueError(f"expected whole percents for weights, found {found!r}")
+    return cast("list[int]", found)
 
+
+def _texts(row: Mapping[str, object], key: str, name: str = "") -> list[str]:
+    found = row.get(key)
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise ValueError(f"{name or key}: expected a list of texts, found {found!r}")
+    return cast("list[str]", found)
+
+
+def _flag(row: Mapping[str, object], key: str, default: bool) -> bool:
+    found = row.get(key, default)
+    if not isinstance(found, bool):
+        raise ValueError(f"expected true or false for {key}, found {found!r}")  # noqa: TRY004  (one kind for the file)
+    return found
+
+
+def _allows(row: Mapping[str, object]) -> tuple[Outcome, ...]:
+    """What counts as a pass beside a pass; a failure never does."""
+    words = tuple(Outcome(word) for word in _texts(row, "allows"))
+    strange = [word.value for word in words if word not in (Outcome.OFF, Outcome.ATTESTED)]
+    if strange:
+        raise ValueError(f"expected off or attested for allows, found {', '.join(strange)}")
+    return words
+
+
+def _one(weight: int, row: Mapping[str, object]) -> Criterion:
+    name = f"{row['id']}[{weight}]" if weight else str(row["id"])
+    if not _ID.fullmatch(name):
+        raise ValueError(f"expected an id such as 0.5-services, found {name!r}")
     return Criterion(
         id=name,
         gate=Gate(str(row["gate"])),
@@ -216,10 +249,10 @@ def _one(name: str, weight: int, row: Mapping[str, object]) -> Criterion:
         runbook=str(row["runbook"]),
         title=str(row["title"]),
         step=weight,
-        implemented=bool(row.get("implemented", True)),
-        soak=bool(row.get("soak", False)),
+        implemented=_flag(row, "implemented", default=True),
+        soak=_flag(row, "soak", default=False),
         reads=str(row.get("reads", "")),
-        writes=tuple(texts("writes")),
-        needs=tuple(Need.parse(line) for line in texts("needs")),
-        allows=tuple(Outcome(word) for word in texts("allows")),
+        writes=tuple(_texts(row, "writes")),
+        needs=tuple(Need.parse(line) for line in _texts(row, "needs")),
+        allows=_allows(row),
     )

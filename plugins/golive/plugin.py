@@ -57,6 +57,10 @@ _DIST = ("no", "load", "each")
 """How xdist may hand out tests: in the order of the stages. The others give whole files away, or steal from behind."""
 
 
+def _only_shows(config: pytest.Config) -> bool:
+    return any(config.getoption(name, False) for name in _SHOWS)
+
+
 def config_file(config: pytest.Config) -> Path:
     """Where ``golive.toml`` is; relative to where pytest was called, by default in the root folder."""
     named = cast("str | None", config.getoption("golive_config"))
@@ -85,7 +89,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     given = config.getoption("golive_config") is not None
     file = config_file(config)
-    if any(config.getoption(name, False) for name in _SHOWS) or (not given and not file.exists()):
+    if _only_shows(config) or (not given and not file.exists()):
         return
     try:
         settings = load(file)
@@ -180,7 +184,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Criteria without a judge would pass without a verdict: exit 4."""
     config = session.config
     inert = judge_of(config) is None and not config.pluginmanager.has_plugin("golive-plan")
-    if not inert or config.getoption("collectonly") or not any(criterion_id(item, None) for item in session.items):
+    if not inert or _only_shows(config) or not any(criterion_id(item, None) for item in session.items):
         return
     file = config_file(config)
     wanted = f"--golive-config {file}" if file.exists() else f"{file} (golive init writes one)"

@@ -131,18 +131,22 @@ class _Build:
     def _compile(self, server: Server, source: Path, temporary: Path) -> None:
         self._progress.start(server.name, server.seconds)
         target = self._built.bin / server.name
-        if target.is_file():
+        if cache.sound(target):
             self._progress.done("already built")
             return
         self._go_run(f"building {server.name}", source, "build", *FLAGS, "-o", str(temporary), server.package)
+        files.remove(target)  # damaged, if it is there
         temporary.replace(target)
         self._progress.done()
 
     def _copy_manifests(self, source: Path) -> None:
-        module = subprocess.run(
+        found = subprocess.run(
             [self._go.binary, "list", "-m", "-f", "{{.Dir}}", self._group.manifests],
-            cwd=source, env=_environment(), capture_output=True, text=True, check=True, timeout=60,
-        ).stdout.strip()  # fmt: skip
+            cwd=source, env=_environment(), capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        if found.returncode != 0:
+            raise SandboxError(f"go does not say where {self._group.manifests} is:\n{found.stderr.strip()}")
+        module = found.stdout.strip()
         with tempfile.TemporaryDirectory(dir=cache.root(), prefix="argo-") as scratch:
             folder = Path(scratch) / "argo"
             folder.mkdir()

@@ -18,6 +18,8 @@ from golive_sandbox.errors import SandboxError
 
 ROLE = "argo-rollouts-clusterrole.yaml"
 """The controller's own ClusterRole, as its project publishes it."""
+_CRDS = tuple(f"{kind}-crd.yaml" for kind in ("rollout", "analysis-run", "analysis-template", "experiment"))
+_ELF_64 = b"\x7fELF\x02\x01"
 _GIGABYTE = 1e9
 _MODULES_GB, _OBJECTS_GB, _BINARIES_GB = 2.8, 3.6, 0.6
 
@@ -38,12 +40,28 @@ class Built:
     argo: Path
 
     def missing(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of ``names`` that are not built yet."""
-        return tuple(name for name in names if not (self.bin / name).is_file())
+        """Those of ``names`` that are not built yet, or are damaged."""
+        return tuple(name for name in names if not sound(self.bin / name))
 
     def complete(self, names: tuple[str, ...]) -> bool:
         """Is everything there?"""
-        return not self.missing(names) and (self.argo / ROLE).is_file()
+        return not self.missing(names) and all((self.argo / name).is_file() for name in (ROLE, *_CRDS))
+
+
+def sound(binary: Path) -> bool:
+    """Is this an executable, and whole? A full disk or a copied cache can leave less."""
+    try:
+        with binary.open("rb") as file:
+            head = file.read(64)
+            if head[:6] != _ELF_64 or not os.access(binary, os.X_OK):
+                return False
+            at, size, count = (int.from_bytes(head[a:b], "little") for a, b in ((32, 40), (54, 56), (56, 58)))
+            file.seek(at)
+            segments = [file.read(size) for _ in range(count)]
+    except OSError:
+        return False
+    ends = [int.from_bytes(one[8:16], "little") + int.from_bytes(one[32:40], "little") for one in segments]
+    return bool(ends) and binary.stat().st_size >= max(ends)
 
 
 def place(inputs: list[bytes]) -> Built:

@@ -1,0 +1,93 @@
+"""A running sandbox, reached as its users reach it: the control socket, kubectl, the processes in its registry."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from golive_sandbox import control, files
+from golive_sandbox.folder import Folder
+from golive_sandbox.launch import launch
+from golive_sandbox.processes import Identity, Registry
+from golive_sandbox.types import Json, items, text
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLLOUT = "maestro-server"
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A sandbox in ``folder``."""
+
+    folder: Folder
+
+    def ask(self, do: str, **more: str) -> Json:
+        """One request on the control socket."""
+        return control.ask(text(self.folder.running(), "control"), {"do": do, **more}, lambda _: None)
+
+    def kubectl(self, namespace: str, *words: str, fails: bool = False) -> str:
+        """Run ``DIR/bin/kubectl`` as the administrator; its output (its errors, when it has to fail)."""
+        path = f"{self.folder.root / 'bin'}:{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "KUBECONFIG": str(self.folder.kubeconfig)}
+        done = subprocess.run(
+            ["kubectl", *words, "-n", namespace],
+            capture_output=True, text=True, timeout=60, check=False, env=environment,
+        )  # fmt: skip
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done.stderr if fails else done.stdout
+
+    def get(self, namespace: str, *words: str) -> Json:
+        """``kubectl get ... -o json``."""
+        found: Json = json.loads(self.kubectl(namespace, "get", *words, "-o", "json"))
+        return found
+
+    def broken(self, world: str) -> list[str]:
+        """What ``status`` says is broken there."""
+        (one,) = [one for one in items(self.ask("status"), "worlds") if text(one, "name") == world]
+        found = one["broken"]
+        return [str(name) for name in found] if isinstance(found, list) else []
+
+    def processes(self) -> list[Identity]:
+        """All that are alive, its supervisor among them."""
+        return [one for one in Registry.read(self.folder.processes) if one.alive()]
+
+
+@contextmanager
+def running_sandbox(scenario: str = "clean") -> Iterator[Sandbox]:
+    """A sandbox that ends with the block, or with us; nothing is left of it."""
+    # Not pytest's folder: a unix socket's path must be short.
+    root = Path(tempfile.mkdtemp(prefix="golive-selftest-"))
+    said = io.StringIO()
+    try:
+        launched = launch(Folder(root), scenario, said, detached=False)
+    except BaseException:
+        files.remove(root)
+        raise
+    sandbox = Sandbox(launched.folder)
+    started = sandbox.processes()
+    try:
+        yield sandbox
+    finally:
+        launched.stop()
+    assert [one for one in started if one.alive()] == []
+    assert not root.exists()
+
+
+def cli(*words: str, env: dict[str, str] | None = None, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    """``golive-sandbox ...``, to its end."""
+    return subprocess.run(
+        cli_argv(*words), capture_output=True, text=True, timeout=seconds, check=False, env=env, cwd=ROOT
+    )
+
+
+def cli_argv(*words: str) -> Sequence[str]:
+    """The command line of ``golive-sandbox ...``."""
+    return [sys.executable, "-m", "golive_sandbox.cli", *words]
