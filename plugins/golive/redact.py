@@ -34,12 +34,13 @@ _SHAPES = (
 # Shapes where only a part is secret: the named group stays, the rest is masked.
 _PARTS = (
     re.compile(
-        r"(?i)(?P<keep>\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|token)\s+)?)[^\s\"',;\[]{4,}"
+        r"(?i)(?P<keep>\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?!(?:(?:bearer|basic|token)\s+)?\[redacted\])"
+        r"(?:(?:bearer|basic|token)\s+)?)[^\s\"',;\[]{4,}"
     ),
     # A word of lower-case letters alone is English ("basic authentication"), not a credential.
     re.compile(r"(?i)(?P<keep>\b(?:bearer|basic)\s+)(?=[\w.~+/=-]*(?-i:[0-9A-Z]))[\w.~+/=-]{12,}"),
     re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/\"']+(?=@)"),
-    re.compile(r"(?i)(?P<keep>(?:\b|_)(?:pass|pwd)[\"']?=[\"']?)(?!\[redacted\])[^\s\"',;&}\[]{4,}"),
+    re.compile(r"(?i)(?P<keep>(?:\bpass|_pass|_pwd)[\"']?=[\"']?)(?!\[redacted\])[^\s\"',;&}\[]{4,}"),
     re.compile(
         r"(?i)(?P<keep>(?:pass(?:word|wd|phrase)|secret|token|api[_-]?key|routing[_-]?key|access[_-]?key|client-key-data)[\"']?\s*[:=]\s*[\"']?)"
         r"(?!\[redacted\])[^\s\"',;&}\[]{4,}"
