@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from golive.config import Settings, load
-from golive.criterion import STAGES
+from golive.criterion import STAGES, find_ratified
 from golive.errors import ConfigError, GoliveError
 from golive.redact import Redactor
 from golive.verdict import Exit
@@ -77,16 +77,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return load(Path(arguments.config))
 
 
-def ratified_path(settings: Settings, config: Path) -> Path:
-    """The ratified list: the one the file names, the suite's in this folder, or the one beside the file."""
-    if settings.criteria is not None:
-        return settings.criteria
-    places = [folder / "tests_golive" / "criteria.toml" for folder in (Path.cwd(), config.resolve().parent)]
-    found = next((path for path in places if path.is_file()), None)
-    if found is None:
-        seen = ", ".join(str(path) for path in dict.fromkeys(places))
-        raise ConfigError(f"criteria: expected the ratified list in {seen}, found none; name it in {config.name}")
-    return found
+def _ratified(settings: Settings, arguments: argparse.Namespace) -> Path:
+    return find_ratified(settings.criteria, Path.cwd(), Path(arguments.config).resolve().parent)
 
 
 def _init(arguments: argparse.Namespace) -> int:
@@ -109,7 +101,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     from golive.stages import scope_of
 
     settings = _settings(arguments)
-    ratified = load_ratified(ratified_path(settings, Path(arguments.config)))
+    ratified = load_ratified(_ratified(settings, arguments))
     scope = scope_of(arguments.markers, settings.scope, ratified)
     if not scope:
         known = ", ".join(stage.value for stage in STAGES)
@@ -130,10 +122,10 @@ def _rollback(arguments: argparse.Namespace) -> int:
     from golive.by_hand import roll_back_by_hand
     from golive.report import rollback_lines
 
-    settings, config = _settings(arguments), Path(arguments.config)
+    settings = _settings(arguments)
     target = settings.target
     _say(f"taking {target.namespace}/{target.rollout} on {target.cluster} back from {settings.release.tag} ...")
-    rollback = roll_back_by_hand(settings, ratified_path(settings, config), Path(arguments.reports).resolve())
+    rollback = roll_back_by_hand(settings, _ratified(settings, arguments), Path(arguments.reports).resolve())
     _say("\n".join(rollback_lines(rollback)))
     return int(Exit.NO_GO if rollback.get("proven") is True else Exit.NOT_ROLLED_BACK)
 

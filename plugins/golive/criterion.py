@@ -157,6 +157,21 @@ class Ratified:
         return tuple(row for row in self.criteria if row.stage in stages and not row.implemented)
 
 
+def find_ratified(named: Path | None, *folders: Path) -> Path:
+    """The ratified list: the one that ``golive.toml`` names, else ``tests_golive/criteria.toml`` of the first folder.
+
+    Raises ``ConfigError`` when there is none.
+    """
+    if named is not None:
+        return named
+    places = tuple(dict.fromkeys(folder / "tests_golive" / "criteria.toml" for folder in folders))
+    found = next((path for path in places if path.is_file()), None)
+    if found is None:
+        seen = " or ".join(str(path) for path in places)
+        raise ConfigError(f"criteria: expected the ratified list in {seen}, found none; name it in golive.toml")
+    return found
+
+
 def load_ratified(path: Path) -> Ratified:
     """Read ``criteria.toml``. Raises ``ConfigError`` naming the row, what was expected and what was found."""
     try:

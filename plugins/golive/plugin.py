@@ -15,7 +15,7 @@ import pytest
 from golive import allure_report, hookspecs
 from golive.collecting import criterion_id
 from golive.config import Settings, load
-from golive.criterion import Ratified, load_ratified
+from golive.criterion import Ratified, find_ratified, load_ratified
 from golive.errors import ConfigError, GoliveError
 from golive.evidence import Recorder
 from golive.outcomes import watched
@@ -62,14 +62,8 @@ def _only_shows(config: pytest.Config) -> bool:
 
 
 def config_file(config: pytest.Config) -> Path:
-    """Where ``golive.toml`` is; relative to where pytest was called, by default in the root folder."""
-    named = cast("str | None", config.getoption("golive_config"))
-    return config.invocation_params.dir / named if named else config.rootpath / "golive.toml"
-
-
-def ratified_file(config: pytest.Config, settings: Settings | None) -> Path:
-    """The ratified list: the one ``golive.toml`` names, or the suite's own."""
-    return settings.criteria if settings and settings.criteria else config.rootpath / "tests_golive" / "criteria.toml"
+    """Where ``golive.toml`` is, relative to where pytest was called."""
+    return config.invocation_params.dir / (cast("str | None", config.getoption("golive_config")) or "golive.toml")
 
 
 def _speaks_of_golive(config: pytest.Config, ratified: Path) -> bool:
@@ -93,7 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     try:
         settings = load(file)
-        ratified_path = ratified_file(config, settings)
+        ratified_path = find_ratified(settings.criteria, config.rootpath, file.resolve().parent)
         if not given and not _speaks_of_golive(config, ratified_path):
             return
         ratified = load_ratified(ratified_path)
@@ -119,8 +113,7 @@ def _become_judge(config: pytest.Config, settings: Settings, ratified: Ratified,
     else:
         from golive.controller import Controller
 
-        reports = config.getoption("golive_report_dir")
-        folder = config.invocation_params.dir / reports if reports else config.rootpath / "reports"
+        folder = config.invocation_params.dir / (config.getoption("golive_report_dir") or "reports")
         distributed = bool(config.getoption("tx", None))
         judge = Controller(
             settings,
