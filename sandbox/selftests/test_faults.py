@@ -44,6 +44,9 @@ def _lasting(item: Json) -> Json:
     kept: Json = {key: value for key, value in notes.items() if not key.startswith("rollout.argoproj.io/")}
     rest: Json = {key: value for key, value in item.items() if key not in ("metadata", "status", "spec")}
     spec: Json = {key: value for key, value in mapping(item, "spec").items() if not key.startswith("clusterIP")}
+    canary = mapping(spec, "strategy", "canary")
+    if canary.get("dynamicStableScale") is False:
+        del canary["dynamicStableScale"]  # the controller drops what is false whenever it writes the whole object
     return {**rest, "spec": spec, "annotations": kept, "labels": mapping(item, "metadata", "labels")}
 
 
