@@ -35,7 +35,7 @@ class Access:
     key: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     token_file: str = ""
-    """A rotating token's file, read anew for each request."""
+    """A rotating token's file, read anew for each request; ``token`` serves where it cannot be read, as in kubectl."""
     basic: str = field(default="", repr=False)
     verify: bool = True
     proxy: str = field(default="", repr=False)
@@ -66,6 +66,8 @@ class Access:
         try:
             token = Path(self.token_file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
+            if self.token:
+                return Credential(self.token, self.certificate, self.key)
             raise Unreachable(f"token file {self.token_file}: expected a token, found: {error}") from error
         if not is_token(token):
             found = "something else than one word of ASCII" if token else "an empty file"
@@ -118,7 +120,7 @@ def resolve(kubeconfig: str | None, context: str | None) -> Access:
         certificate=found.user.pem("client-certificate"),
         key=found.user.pem("client-key"),
         token=token,
-        token_file="" if token else found.user.path("tokenFile"),
+        token_file=found.user.path("tokenFile"),
         basic=base64.b64encode(f"{user}:{password}".encode()).decode() if user else "",
         verify=verify,
         proxy=found.cluster.word("proxy-url"),

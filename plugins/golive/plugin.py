@@ -137,14 +137,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
-    """The last stop: whatever another plugin made of the exit status, 0 is left only by a GO."""
+    """The last stop: whatever another plugin made of the exit status, 0 is left only by a GO (which allows no less)."""
     from golive.controller import Controller
 
     status = yield
     judge = judge_of(config)
     if not isinstance(judge, Controller):
         return status
-    return judge.exit_status(int(status or 0))
+    return judge.exit_status(int(status or 0)) or status
 
 
 class Plan:

@@ -96,8 +96,8 @@ def proxy_of(access: Access) -> str:
         from kubernetes.client.rest import should_bypass_proxies
     if not options.proxy or should_bypass_proxies(access.server, options.no_proxy or ""):
         return ""
-    if urlsplit(options.proxy).scheme not in ("http", "https"):
-        raise Unreachable("port-forward: expected an http or https proxy, found another kind; use the service proxy")
+    if urlsplit(options.proxy).scheme != "http":
+        raise Unreachable("port-forward: expected an http proxy on the way to the API server, found another kind")
     return str(options.proxy)
 
 

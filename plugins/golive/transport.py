@@ -105,13 +105,22 @@ class Transport:
         Raises ``ApiError`` for an answer that is not a success, ``Unreachable`` when none began within ``read_seconds``
         or when it broke off.
         """
+        credential, plugin = self.access.credential(), self.access.plugin
+        try:
+            yield from self._streamed(call, credential, read_seconds)
+        except ApiError as error:  # so nothing was given yet
+            if error.status != 401 or plugin is None:
+                raise
+            plugin.forget(credential)
+            yield from self._streamed(call, plugin.credential(), read_seconds)
+
+    def _streamed(self, call: Call, credential: Credential, read_seconds: float) -> Iterator[bytes]:
         from urllib3.exceptions import HTTPError, ReadTimeoutError
 
         from golive.pools import Clock, connections
 
         self._budget.take()
         clock = Clock()
-        credential = self.access.credential()
         pools = connections(self.access, credential, clock)  # its own: a stream holds its connection
         give_up = time.monotonic() + call.seconds
         clock.ends = min(time.monotonic() + read_seconds, give_up)

@@ -155,10 +155,10 @@ def _scenarios(arguments: argparse.Namespace) -> None:
         return
     _say("Scenarios (golive-sandbox up --scenario NAME, pytest --sandbox=NAME):")
     for one in table.SCENARIOS:
-        _say(f"  {one.name:36} {one.verdict.value:6} {one.criterion or ''}")
+        _say(f"  {one.name:42} {one.verdict.value:6} {one.criterion or ''}")
     _say("\nFaults (golive-sandbox break NAME, heal NAME):")
     for fault in faults.FAULTS:
-        _say(f"  {fault.name:36} {fault.summary}")
+        _say(f"  {fault.name:42} {fault.summary}")
 
 
 if __name__ == "__main__":

@@ -65,6 +65,8 @@ class Folder:
 
     def check(self) -> None:
         """Raise ``SandboxError`` when a sandbox must not be put here."""
+        if self.root.exists() and not self.root.is_dir():
+            raise SandboxError(f"{self.root} is not a folder: name another one with --dir")
         if self.root.exists() and not self.marker.exists() and any(self.root.iterdir()):
             raise SandboxError(
                 f"{self.root} is not empty and was not made by a sandbox: name another folder with --dir, "

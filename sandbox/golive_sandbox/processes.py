@@ -76,7 +76,7 @@ class Registry:
         try:
             rows = json.loads(path.read_text(encoding="utf-8"))
             return [Identity(str(row["name"]), int(row["pid"]), int(row["started"])) for row in rows]
-        except (FileNotFoundError, ValueError, TypeError, KeyError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
             return []
 
 

@@ -137,6 +137,14 @@ def test_a_verdict_hook_that_raises_on_go_is_not_exit_0(suite: Suite) -> None:
     assert (done.exit, done.word) == (1, "GO")
 
 
+def test_another_plugin_may_refuse_a_go(suite: Suite) -> None:
+    suite.one(PASSES)
+    hook = "@pytest.hookimpl(trylast=True)\ndef pytest_sessionfinish(session):\n    session.exitstatus = 7"
+    suite.write("conftest.py", hook)
+    done = suite.run()
+    assert (done.exit, done.word) == (7, "GO")
+
+
 def test_the_second_rollback_target_is_told_the_cause(suite: Suite) -> None:
     suite.one(FAILS, arguments="evidence")
     suite.write("conftest.py", "def pytest_golive_rollback(cause):\n    print('asked for', cause)")

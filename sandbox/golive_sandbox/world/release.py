@@ -62,7 +62,7 @@ def load(tag: str) -> Release:
 
 def deploy_folder() -> Path:
     """``deploy/`` of the source tree, or the copy that an installed wheel carries."""
-    package = Path(str(resources.files("golive_sandbox")))
+    package = Path(str(resources.files("golive_sandbox"))).resolve()  # sys.path may hold a "..", which has no parent
     for folder in (package / "deploy", package.parent.parent / "deploy"):
         if (folder / _MANIFEST).is_file():
             return folder

@@ -1,0 +1,139 @@
+"""Run the real suite against a world of every scenario, a few at a time, as a release driver would: a subprocess."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from golive_sandbox.errors import SandboxError
+from golive_sandbox.scenarios.table import SCENARIOS, Scenario
+from golive_sandbox.types import Json, dig, items, mapping, text
+from golive_sandbox.worlds import DEFAULT
+from selftests.sandboxes import ROLLOUT, ROOT, Sandbox, running_sandbox
+
+_AT_ONCE = 3  # a suite waits for the cluster as much as it computes
+_SUITE_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the suite; ``verdict`` is ``verdict.json``, empty when there is none."""
+
+    exit: int
+    output: str
+    verdict: Json
+
+    def criteria(self) -> dict[str, Json]:
+        return {text(row, "id"): row for row in items(self.verdict, "criteria")}
+
+    @property
+    def rollback(self) -> Json:
+        return mapping(self.verdict, "rollback")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A scenario, the Rollout before and after the suite, what Argo's own tool says, and the run after healing.
+
+    ``healed`` is ``None`` where an earlier scenario of the table has had all these faults healed.
+    """
+
+    scenario: Scenario
+    run: Run
+    before: Json
+    after: Json
+    argo: str
+    healed: Run | None
+
+
+def _first_of_each_fault() -> list[Scenario]:
+    seen: set[str] = set()
+    found = []
+    for scenario in SCENARIOS:
+        if not seen.issuperset(scenario.faults):
+            found.append(scenario)
+        seen.update(scenario.faults)
+    return found
+
+
+HEALED = _first_of_each_fault()
+"""The scenarios that are healed and judged again: each fault once."""
+
+
+def suite(settings: Path) -> Run:
+    """``pytest -m preflight`` with the world's ``golive.toml``."""
+    with tempfile.TemporaryDirectory(prefix="golive-reports-") as reports:
+        argv = ["-m", "pytest", "-m", "preflight", "--golive-config", str(settings), "--golive-report-dir", reports]
+        done = subprocess.run(
+            [sys.executable, *argv, "-p", "no:cacheprovider"],
+            cwd=ROOT, capture_output=True, text=True, timeout=_SUITE_SECONDS, check=False,
+        )  # fmt: skip
+        file = Path(reports) / "verdict.json"
+        verdict: Json = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return Run(done.returncode, done.stdout + done.stderr, verdict)
+
+
+class Judging(AbstractContextManager["Judging"]):
+    """All scenarios asked for, under way since the beginning; ``[scenario]`` waits for one."""
+
+    def __init__(self, sandbox: Sandbox, scenarios: Sequence[Scenario]) -> None:
+        self._sandbox = sandbox
+        self._pool = ThreadPoolExecutor(_AT_ONCE)
+        self._cleaners = ThreadPoolExecutor(_AT_ONCE)
+        self._judged: dict[str, Future[Judged]] = {
+            one.name: self._pool.submit(self._own if one.own_plane else self._shared, one) for one in scenarios
+        }
+
+    def __getitem__(self, scenario: Scenario) -> Judged:
+        return self._judged[scenario.name].result()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        self._cleaners.shutdown()
+
+    def _shared(self, scenario: Scenario) -> Judged:
+        world = re.sub("[^a-z0-9]+", "-", scenario.name)[:40].strip("-")
+        made = self._sandbox.ask("create-world", world=world, scenario=scenario.name)
+        judged = _judge(self._sandbox, scenario, world, Path(text(made, "golive_toml")))
+        self._cleaners.submit(self._sandbox.ask, "delete-world", world=world)
+        return judged
+
+    def _own(self, scenario: Scenario) -> Judged:
+        with running_sandbox(scenario.name) as sandbox:
+            return _judge(sandbox, scenario, DEFAULT, sandbox.folder.root / "golive.toml")
+
+
+def _judge(sandbox: Sandbox, scenario: Scenario, world: str, settings: Path) -> Judged:
+    before = _rollout(sandbox, world)
+    run = suite(settings)
+    after = _rollout(sandbox, world)
+    argo = sandbox.kubectl(world, "argo", "rollouts", "get", "rollout", ROLLOUT, "--no-color") if after else ""
+    if scenario not in HEALED:
+        return Judged(scenario, run, before, after, argo, None)
+    for fault in reversed(scenario.faults):
+        sandbox.ask("heal", world=world, fault=fault)
+    return Judged(scenario, run, before, after, argo, suite(settings))
+
+
+def _rollout(sandbox: Sandbox, world: str) -> Json:
+    """What is the Rollout's own; empty where there is none."""
+    try:
+        found = sandbox.get(world, "rollout", ROLLOUT)
+    except (AssertionError, SandboxError):
+        return {}
+    kept = ("phase", "abort", "currentPodHash", "stableRS", "currentStepIndex", "promoteFull")
+    status: Json = {key: dig(found, "status", key) for key in kept}
+    weights = mapping(found, "status", "canary", "weights")
+    metadata: Json = {key: dig(found, "metadata", key) for key in ("uid", "generation")}
+    return {"metadata": metadata, "spec": found["spec"], "status": status, "weights": weights}

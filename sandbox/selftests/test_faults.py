@@ -1,0 +1,112 @@
+"""Each fault is switched off exactly: what was there before is there again, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from golive_sandbox.errors import SandboxError
+from golive_sandbox.scenarios.fault import Fault
+from golive_sandbox.scenarios.faults import FAULTS
+from golive_sandbox.types import Json, items, mapping, text
+from selftests.sandboxes import Sandbox, running_sandbox
+
+KINDS = "rollouts,services,ingresses,roles,rolebindings"
+SHARED = [fault for fault in FAULTS if not fault.own_plane]
+OWN = [fault for fault in FAULTS if fault.own_plane]
+Snapshot = dict[str, object]
+
+
+class Place:
+    """A world of a sandbox."""
+
+    def __init__(self, sandbox: Sandbox, name: str, folder: Path) -> None:
+        self.sandbox, self.name, self.folder = sandbox, name, folder
+
+    def snapshot(self) -> Snapshot:
+        """All that makes the world, without what every write changes."""
+        found: Snapshot = {one.name: one.read_bytes() for one in sorted(self.folder.glob("*.*")) if one.is_file()}
+        for item in items(self.sandbox.get(self.name, KINDS), "items"):
+            found[f"{text(item, 'kind')}/{text(item, 'metadata', 'name')}"] = _lasting(item)
+        pods = items(self.sandbox.get(self.name, "pods"), "items")
+        found["images"] = sorted(text(pod, "spec", "containers", 0, "image") for pod in pods)
+        found["controllers"] = [
+            text(one, "metadata", "name") for one in items(self.sandbox.get("argo-rollouts", "deploy"), "items")
+        ]
+        found["crds"] = self.sandbox.kubectl(self.name, "get", "crds", "-o", "name")
+        return found
+
+
+def _lasting(item: Json) -> Json:
+    notes = mapping(item, "metadata", "annotations")
+    kept: Json = {key: value for key, value in notes.items() if not key.startswith("rollout.argoproj.io/")}
+    rest: Json = {key: value for key, value in item.items() if key not in ("metadata", "status", "spec")}
+    spec: Json = {key: value for key, value in mapping(item, "spec").items() if not key.startswith("clusterIP")}
+    canary = mapping(spec, "strategy", "canary")
+    if canary.get("dynamicStableScale") is False:
+        del canary["dynamicStableScale"]  # the controller drops what is false whenever it writes the whole object
+    return {**rest, "spec": spec, "annotations": kept, "labels": mapping(item, "metadata", "labels")}
+
+
+@pytest.fixture(scope="module")
+def shared(sandbox: Sandbox) -> Iterator[Place]:
+    made = sandbox.ask("create-world", world="faults")
+    yield Place(sandbox, "faults", Path(text(made, "golive_toml")).parent)
+    sandbox.ask("delete-world", world="faults")
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Place]:
+    with running_sandbox() as sandbox:
+        yield Place(sandbox, "maestro", sandbox.folder.root)
+
+
+@pytest.mark.parametrize("fault", SHARED, ids=[fault.name for fault in SHARED])
+def test_a_healed_fault_leaves_no_trace(shared: Place, fault: Fault) -> None:
+    _break_and_heal(shared, fault, shared.snapshot)
+
+
+@pytest.mark.parametrize("fault", OWN, ids=[fault.name for fault in OWN])
+def test_a_healed_fault_of_the_plane_leaves_no_trace(own: Place, fault: Fault) -> None:
+    _break_and_heal(own, fault, own.snapshot)
+
+
+def _break_and_heal(place: Place, fault: Fault, snapshot: Callable[[], Snapshot]) -> None:
+    before = snapshot()
+    assert place.sandbox.ask("break", world=place.name, fault=fault.name) == {"broken": [fault.name]}
+    assert place.sandbox.broken(place.name) == [fault.name]
+    with pytest.raises(SandboxError, match="is already broken"):
+        place.sandbox.ask("break", world=place.name, fault=fault.name)
+    if fault.name != "namespace-missing":
+        assert _differs(before, place, fault)
+    assert place.sandbox.ask("heal", world=place.name, fault=fault.name) == {"broken": []}
+    assert snapshot() == before
+    with pytest.raises(SandboxError, match="is not broken"):
+        place.sandbox.ask("heal", world=place.name, fault=fault.name)
+
+
+def _differs(before: Snapshot, place: Place, fault: Fault) -> bool:
+    if fault.name != "argo-controller-down":
+        return place.snapshot() != before
+    (one,) = items(place.sandbox.get("argo-rollouts", "deploy"), "items")
+    return mapping(one, "spec")["replicas"] == 0
+
+
+def test_a_fault_of_the_plane_is_refused_while_the_plane_has_several_worlds(shared: Place) -> None:
+    with pytest.raises(SandboxError, match="which has other worlds"):
+        shared.sandbox.ask("break", world=shared.name, fault=OWN[0].name)
+    with pytest.raises(SandboxError, match="start a sandbox of its own"):
+        shared.sandbox.ask("create-world", world="another", scenario=OWN[0].name)
+
+
+@pytest.mark.parametrize("name", ["kube-system", "default", "argo-rollouts", "Upper", "-x", "a" * 60, ""])
+def test_a_world_is_not_made_in_a_namespace_that_is_somebody_else_s(sandbox: Sandbox, name: str) -> None:
+    with pytest.raises(SandboxError, match="a name for a namespace of its own"):
+        sandbox.ask("create-world", world=name)
+
+
+def test_a_world_that_is_there_is_not_made_again(shared: Place) -> None:
+    with pytest.raises(SandboxError, match="exists already"):
+        shared.sandbox.ask("create-world", world=shared.name)

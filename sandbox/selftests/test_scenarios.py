@@ -1,0 +1,161 @@
+"""Every row of the scenario table is what the real suite says, with the least-privilege user, on a real cluster."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from golive_sandbox.scenarios.faults import FAULTS
+from golive_sandbox.scenarios.table import CLEAN, SCENARIOS, Found, Scenario, Verdict
+from golive_sandbox.types import Json, dig, items, text
+from golive_sandbox.world import release
+from selftests.judging import HEALED, Judged, Judging
+from selftests.sandboxes import ROOT
+
+OBSERVED = {
+    "wrong-cluster": "kube-system",
+    "namespace-missing": "there is none",
+    "api-unreachable": "Connection refused",
+    "credentials-rejected": "refused",
+    "status-patch-forbidden": "missing: patch rollouts/status.argoproj.io",
+    "rollout-patch-forbidden": "missing: patch rollouts.argoproj.io",
+    "manifest-apply-forbidden": "missing: patch services, create services",
+    "argo-controller-down": "none Ready: no such pod",
+    "argo-crd-missing": "there is no such CRD",
+    "canary-service-missing": "there is no such Service",
+    "stable-without-endpoints": "0 of 0 ready",
+    "stable-selects-other-pods": "its selector is {'app.kubernetes.io/name': 'somebody-else'",
+    "canary-selects-other-pods": "its selector is {'app.kubernetes.io/name': 'somebody-else'",
+    "routing-names-other-service": "it names maestro-server and maestro-server-next",
+    "manifest-unknown-field": "progressDeadlineSecond: field not declared in schema",
+    "manifest-other-digest": "sha256:" + "0" * 64,
+    "manifest-refused": "must be between 1 and 65535",
+    "role-empty": "nobody for: sre",
+    "one-person-two-roles": "driver Robin Castillo, approver Robin Castillo",
+}
+"""What the failing criterion must say that it saw, by the fault that makes it fail."""
+DID = {
+    "canary-paused-by-hand": ["abort", "unpause", "restore"],
+    "canary-aborted": ["restore"],
+    "status-patch-forbidden": ["restore"],
+    "rollout-patch-forbidden": ["abort"],
+}
+"""What a rollback of a canary does, by fault, where it is not abort and restore."""
+FAILING = [one for one in SCENARIOS if one.criterion is not None]
+TAKEN_BACK = [one for one in SCENARIOS if one.rollback is Found.CANARY and one.proven]
+LEFT_ALONE = [one for one in SCENARIOS if one.rollback is not Found.CANARY and "namespace-missing" not in one.faults]
+
+
+def rows(scenarios: list[Scenario] | tuple[Scenario, ...]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("scenario", scenarios, ids=[one.name for one in scenarios])
+
+
+@pytest.fixture
+def judged(judging: Judging, scenario: Scenario) -> Judged:
+    return judging[scenario]
+
+
+@rows(SCENARIOS)
+def test_verdict_and_exit_code_are_the_table_s(judged: Judged) -> None:
+    scenario, run = judged.scenario, judged.run
+    assert run.exit == scenario.exit, run.output
+    assert run.verdict["verdict"] == scenario.verdict.value
+    assert run.verdict["problems"] == []
+    assert items(run.verdict, "criteria")
+
+
+@rows(SCENARIOS)
+def test_the_named_criterion_is_the_only_one_that_does_not_pass(judged: Judged) -> None:
+    scenario = judged.scenario
+    outcomes = {name: row["outcome"] for name, row in judged.run.criteria().items()}
+    wanted = dict.fromkeys(outcomes, "passed") | dict.fromkeys(scenario.dependants, "not_proven")
+    if scenario.criterion is not None:
+        wanted[scenario.criterion] = "not_proven" if scenario.blind else "failed"
+    assert outcomes == wanted, judged.run.output
+
+
+@rows(FAILING)
+def test_the_failure_says_what_was_seen_and_what_to_do(judged: Judged) -> None:
+    assert judged.scenario.criterion is not None
+    row = judged.run.criteria()[judged.scenario.criterion]
+    assert OBSERVED[judged.scenario.faults[-1]] in text(row, "observed")
+    assert text(row, "expected")
+    assert len(text(row, "fix")) > 20
+    for words in (text(row, "observed"), text(row, "fix").partition("\n")[0]):
+        assert words.partition("\n")[0] in judged.run.output  # what a person reads in the terminal
+
+
+@rows(SCENARIOS)
+def test_the_rollback_finds_what_the_table_says(judged: Judged) -> None:
+    scenario, rollback = judged.scenario, judged.run.rollback
+    if scenario.rollback is None:
+        assert judged.run.verdict["rollback"] is None
+        return
+    assert rollback["found"] == scenario.rollback.value
+    assert rollback["proven"] is scenario.proven
+    assert rollback["cause"] == scenario.criterion
+    legs = items(rollback, "legs")
+    assert all(leg["proven"] for leg in legs) is scenario.proven
+    assert bool(legs) is (scenario.rollback is not Found.NOT_STARTED)
+    asked = next((DID[fault] for fault in scenario.faults if fault in DID), ["abort", "restore"])
+    assert rollback["did"] == (asked if scenario.rollback is Found.CANARY else [])
+
+
+@rows(LEFT_ALONE)
+def test_what_is_not_a_canary_of_the_release_is_left_alone(judged: Judged) -> None:
+    assert judged.before
+    assert judged.after == judged.before
+
+
+@rows(TAKEN_BACK)
+def test_argo_says_that_the_stable_version_has_all_traffic(judged: Judged) -> None:
+    lines = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in judged.argo.splitlines())}
+    stable = release.load(release.STABLE_TAG)
+    assert lines["Status"] == "✔ Healthy", judged.argo
+    assert lines["Images"] == f"{stable.image} (stable)", judged.argo
+    assert (lines["Ready"], lines["Available"]) == ("3", "3")
+    assert dig(judged.after, "weights", "canary", "weight") == 0
+    assert dig(judged.after, "status", "currentPodHash") == dig(judged.after, "status", "stableRS")
+    assert text(judged.after, "spec", "template", "spec", "containers", 0, "image") == stable.image
+    assert dig(judged.before, "status", "currentPodHash") != dig(judged.before, "status", "stableRS")
+
+
+@rows([one for one in SCENARIOS if any(fault.startswith("canary-at-") for fault in one.faults) and not one.rollback])
+def test_a_canary_stays_where_it_is_while_nothing_is_wrong_or_the_cluster_is_another(judged: Judged) -> None:
+    assert dig(judged.after, "weights", "canary", "weight") == 25
+    assert dig(judged.after, "status", "phase") == "Paused"
+
+
+@rows(HEALED)
+def test_healed_the_world_is_go_again(judged: Judged) -> None:
+    assert judged.healed is not None
+    assert judged.healed.exit == 0, judged.healed.output
+    assert judged.healed.verdict["verdict"] == "GO"
+    assert judged.healed.verdict["rollback"] is None
+
+
+def implemented() -> set[str]:
+    listed: Json = tomllib.loads((ROOT / "tests_golive" / "criteria.toml").read_text(encoding="utf-8"))
+    return {text(row, "id") for row in items(listed, "criterion") if row.get("implemented") is not False}
+
+
+def test_every_criterion_that_is_built_fails_in_a_scenario_and_passes_in_clean() -> None:
+    failing = {one.criterion for one in SCENARIOS if one.verdict is Verdict.NO_GO and not one.blind}
+    assert implemented() <= failing
+    (clean,) = [one for one in SCENARIOS if one.name == CLEAN]
+    assert (clean.verdict, clean.faults) == (Verdict.GO, ())
+
+
+@rows([one for one in SCENARIOS if one.name == CLEAN])
+def test_every_criterion_of_preflight_that_is_built_passes_in_a_clean_world(judged: Judged) -> None:
+    passed = {name for name, row in judged.run.criteria().items() if row["outcome"] == "passed"}
+    listed: Json = tomllib.loads((ROOT / "tests_golive" / "criteria.toml").read_text(encoding="utf-8"))
+    stages = {text(row, "id"): text(row, "stage") for row in items(listed, "criterion")}
+    assert passed == {name for name in implemented() if stages[name] == "preflight"}
+
+
+def test_every_fault_is_part_of_a_scenario() -> None:
+    used = {fault for one in SCENARIOS for fault in one.faults}
+    assert used == {fault.name for fault in FAULTS} == {fault for one in HEALED for fault in one.faults}
+    assert len({one.name for one in SCENARIOS}) == len(SCENARIOS)
