@@ -24,7 +24,7 @@ def test_the_manifests_are_what_was_reviewed(manifests: Manifests, settings: Set
     objects = manifests.objects()
     evidence.attach("manifest", f"{manifests.path.name} sha256 {manifests.sha256()}, {len(objects)} objects")
     ours = [image for image in manifests.images() if image.repository == release.image]
-    seen = ", ".join(str(image) for image in manifests.images()) or "no image"
+    seen = ", ".join(image.text for image in manifests.images()) or "no image"
     evidence.check(
         bool(ours) and all(image.digest == release.digest for image in ours),
         expected=f"every {release.image} in {manifests.path.name} at {release.digest} (golive.toml: release.digest)",

@@ -49,8 +49,8 @@ class Recorder:
             self.fails(expected=expected, observed=observed, fix=fix)
         if self.failed is not None:
             return  # what did not hold stays on top
-        self.expected = "; ".join(claim for claim, _ in self._claims)
-        self.observed = "; ".join(seen for _, seen in self._claims)
+        self.expected = "\n".join(claim for claim, _ in self._claims)
+        self.observed = "\n".join(seen for _, seen in self._claims)
 
     def fails(self, *, expected: str, observed: str, fix: str) -> NoReturn:
         """The claim does not hold: raises ``ClaimFailed``."""

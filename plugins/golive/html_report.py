@@ -1,56 +1,94 @@
-"""The verdict on top of the pytest-html page."""
+"""The verdict on top of the pytest-html page: what a person on call reads first, and what an auditor reads all of."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from golive.config import Settings
 from golive.redact import Redactor
-from golive.report import headline, not_built, rollback_lines, why
+from golive.report import headline, not_built, rollback_headline, rollback_rest, why
+from golive.types import Json, items, text
 from golive.verdict import Decision, Judged, Verdict
 
 _COLOUR = {Decision.GO: "#1a7f37", Decision.PENDING: "#9a6700", Decision.NO_GO: "#cf222e"}
-_CELL = 'style="border:1px solid #ccc;padding:4px 8px;text-align:left;vertical-align:top"'
+_STYLE = """<style>
+#golive {border-left: 10px solid; padding: 8px 16px; margin: 12px 0; color: #1f2328; font-size: 14px}
+#golive h1 {margin: 0; font-size: 32px} #golive h2 {font-size: 16px; margin: 16px 0 4px; color: #1f2328}
+#golive table {border-collapse: collapse; width: 100%}
+#golive td, #golive th {border: 1px solid #d0d7de; padding: 4px 8px; text-align: left; color: #1f2328}
+#golive td, #golive th {vertical-align: top}
+#golive th {background: #f6f8fa} #golive td.name {width: 220px} #golive td.word {width: 90px; font-weight: bold}
+#golive pre {white-space: pre-wrap; margin: 4px 0; max-height: 400px; overflow: auto}
+#golive .fix {border-left: 3px solid #9a6700; padding-left: 8px}
+</style>"""
 
 
 def summary_html(verdict: Verdict, settings: Settings, redactor: Redactor) -> str:
-    """An HTML block: the verdict, what failed, the rollback's legs, every criterion with its evidence."""
-
-    def clean(value: str) -> str:
-        return escape(redactor.text(value)).replace("\n", "<br>")
-
-    colour = _COLOUR[verdict.decision]
-    parts = [
-        f'<div id="golive" style="border-left:10px solid {colour};padding:8px 16px;margin:12px 0">'
-        f'<h1 style="color:{colour};margin:0">{verdict.decision.value}</h1><p>{clean(headline(verdict, settings))}<br>'
-        f"{clean(why(verdict))}<br>release_verdict: {verdict.release.value}<br>digest: {settings.release.digest}</p>"
-    ]
-    parts += [f"<p><b>problem:</b> {clean(problem)}</p>" for problem in verdict.problems]
-    if verdict.decision is Decision.NO_GO:
-        parts.append(f"<p>{'<br>'.join(clean(line) for line in rollback_lines(verdict.rollback))}</p>")
-    rows = sorted(verdict.criteria, key=lambda row: row.good)
-    head = "".join(
-        f"<th {_CELL}>{word}</th>" for word in ("criterion", "outcome", "expected", "observed", "fix", "evidence")
-    )
-    body = "".join(_row(row, clean(_evidence(row)), redactor) for row in rows)
-    parts.append(f'<table style="border-collapse:collapse;font-size:90%"><tr>{head}</tr>{body}</table>')
-    parts += [f"<p>{clean(line)}</p>" for line in not_built([row.id for row in verdict.left_out])]
-    return "".join(parts) + "</div>"
+    """An HTML block: the verdict, its problems, the rollback's legs, every criterion with its evidence, worst first."""
+    return _Block(verdict, settings, redactor).render()
 
 
-def _evidence(row: Judged) -> str:
-    return "\n".join(row.evidence)
+class _Block:
+    def __init__(self, verdict: Verdict, settings: Settings, redactor: Redactor) -> None:
+        self._verdict, self._settings, self._redactor = verdict, settings, redactor
+
+    def render(self) -> str:
+        verdict, colour = self._verdict, _COLOUR[self._verdict.decision]
+        about = [headline(verdict, self._settings), why(verdict), f"release_verdict: {verdict.release.value}"]
+        about.append(f"digest: {self._settings.release.digest}")
+        parts = [f'{_STYLE}<div id="golive" style="border-color: {colour}">']
+        parts.append(f'<h1 style="color: {colour}">{verdict.decision.value}</h1><p>{self._lines(about)}</p>')
+        parts += [f"<p><b>problem:</b> {self._clean(problem)}</p>" for problem in verdict.problems]
+        if verdict.decision is Decision.NO_GO:
+            parts.append(self._rollback(verdict.rollback))
+        rows = sorted(verdict.criteria, key=lambda row: row.good)
+        parts.append(f"<h2>Criteria</h2><table>{''.join(self._row(row) for row in rows)}</table>")
+        parts += [f"<p>{self._clean(line)}</p>" for line in not_built([row.id for row in verdict.left_out])]
+        return "".join(parts) + "</div>"
+
+    def _clean(self, value: str) -> str:
+        return escape(self._redactor.text(value)).replace("\n", "<br>")
+
+    def _lines(self, lines: Sequence[str]) -> str:
+        return "<br>".join(self._clean(line) for line in lines)
+
+    def _rollback(self, rollback: Json | None) -> str:
+        legs = "".join(
+            f"<tr>{_word('proven' if leg.get('proven') is True else 'NOT proven', good=leg.get('proven') is True)}"
+            f'<td class="name">{self._clean(text(leg, "leg"))}</td><td>{self._clean(text(leg, "observed"))}</td></tr>'
+            for leg in items(rollback, "legs")
+        )
+        table = f"<table>{legs}</table>" if legs else ""
+        head = self._clean(rollback_headline(rollback))
+        return f"<h2>{head}</h2>{table}<p>{self._lines(rollback_rest(rollback))}</p>"
+
+    def _row(self, row: Judged) -> str:
+        criterion = row.criterion
+        name = (
+            f"<b>{escape(criterion.id)}</b> {criterion.gate.value}<br>{escape(criterion.title)}<br>"
+            f"runbook {escape(criterion.runbook)}, {row.seconds:.2f} s"
+        )
+        word = _word(row.outcome.value.replace("_", " "), good=row.good)
+        return f'<tr><td class="name">{name}</td>{word}<td>{self._claims(row)}{self._evidence(row)}</td></tr>'
+
+    def _claims(self, row: Judged) -> str:
+        """Each claim beside what was seen of it; the fix where it did not hold."""
+        expected, observed = row.expected.split("\n"), row.observed.split("\n")
+        together = len(expected) != len(observed)
+        pairs = [(row.expected, row.observed)] if together else list(zip(expected, observed, strict=True))
+        table = "".join(f"<tr><td>{self._clean(one)}</td><td>{self._clean(seen)}</td></tr>" for one, seen in pairs)
+        fix = f'<p class="fix"><b>fix:</b> {self._clean(row.fix)}</p>' if row.fix and not row.good else ""
+        return f"<table><tr><th>expected</th><th>observed</th></tr>{table}</table>{fix}"
+
+    def _evidence(self, row: Judged) -> str:
+        if not row.evidence:
+            return ""
+        shown = "".join(f"<pre>{escape(self._redactor.text(one))}</pre>" for one in row.evidence)
+        opened = "" if row.good else " open"
+        return f"<details{opened}><summary>evidence ({len(row.evidence)})</summary>{shown}</details>"
 
 
-def _row(row: Judged, evidence: str, redactor: Redactor) -> str:
-    criterion = row.criterion
-    colour = _COLOUR[Decision.GO if row.good else Decision.NO_GO]
-    title = f"{escape(criterion.title)}<br>runbook {escape(criterion.runbook)}"
-    name = f"<b>{escape(criterion.id)}</b> {criterion.gate.value}<br>{title}"
-    cells = [
-        name,
-        f'<b style="color:{colour}">{row.outcome.value}</b><br>{row.seconds:.2f} s',
-        *(escape(redactor.text(value)).replace("\n", "<br>") for value in (row.expected, row.observed, row.fix)),
-        f"<details><summary>{len(row.evidence)} items</summary><pre>{evidence}</pre></details>",
-    ]
-    return "<tr>" + "".join(f"<td {_CELL}>{cell}</td>" for cell in cells) + "</tr>"
+def _word(word: str, *, good: bool) -> str:
+    colour = _COLOUR[Decision.GO if good else Decision.NO_GO]
+    return f'<td class="word" style="color: {colour}">{escape(word)}</td>'

@@ -62,24 +62,35 @@ def _indented(lines: str) -> str:
 
 
 def rollback_lines(rollback: Json | None) -> list[str]:
-    """What became of the traffic."""
+    """What became of the traffic: in one line, leg by leg, and what else is to be said."""
+    legs = [
+        f"  {'ok ' if leg.get('proven') is True else 'NOT'} {text(leg, 'leg')}: {text(leg, 'observed')}"
+        for leg in items(rollback, "legs")
+    ]
+    return [rollback_headline(rollback), *legs, *(f"  {line}" for line in rollback_rest(rollback))]
+
+
+def rollback_headline(rollback: Json | None) -> str:
+    """The one line that matters."""
     if rollback is None:
-        return ["rollback: the hook was not called; nothing was written to the cluster"]
+        return "rollback: the hook was not called; nothing was written to the cluster"
     did = ", ".join(str(word) for word in _list(rollback, "did")) or "nothing"
     proven = (
         "proven" if rollback.get("proven") is True else "NOT PROVEN: act by hand now (golive rollback; golive status)"
     )
     found = text(rollback, "found").replace("_", " ")
-    lines = [f"rollback (cause {text(rollback, 'cause')}): found {found}, did {did}: {proven}"]
-    for leg in items(rollback, "legs"):
-        lines.append(f"  {'ok ' if leg.get('proven') is True else 'NOT'} {text(leg, 'leg')}: {text(leg, 'observed')}")
-    seconds = mapping(rollback, "seconds")
+    return f"rollback (cause {text(rollback, 'cause')}): found {found}, did {did}: {proven}"
+
+
+def rollback_rest(rollback: Json | None) -> list[str]:
+    """How long it took, and what the executor remarks."""
+    seconds, lines = mapping(rollback, "seconds"), []
     if isinstance(seconds.get("to_stable"), float):
         lines.append(
-            f"  abort sent after {seconds.get('to_request')} s, stable proven after {seconds.get('to_stable')} s"
+            f"abort sent after {seconds.get('to_request')} s, stable proven after {seconds.get('to_stable')} s"
         )
     remark = text(rollback, "remark")
-    return [*lines, f"  {remark}"] if remark else lines
+    return [*lines, remark] if remark else lines
 
 
 def _list(value: Json, key: str) -> Sequence[object]:
