@@ -17,7 +17,7 @@ from golive.criterion import Outcome, Ratified, Stage
 from golive.errors import ConfigError, GoliveError, JournalError, Unreachable
 from golive.html_report import summary_html
 from golive.interrupts import deferred, patient
-from golive.journal import now
+from golive.journal import Entry, now
 from golive.outcomes import PROPERTY
 from golive.record import only_session, open_run
 from golive.report import headline, summary
@@ -78,15 +78,10 @@ class Controller(Judge):
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Open the run as NO-GO, and start the watchdog before anything could be written."""
         self._session = session
-        about: Json = {
-            "driver": self.who,
-            "armed": self.armed,
-            "ratified": self.ratified.sha256,
-            "scope": [stage.value for stage in self.scope],
-            "rollout": self.settings.target.rollout,
-            "cluster_uid": self.settings.target.cluster_uid,
-            "namespace": self.settings.target.namespace,
-        }
+        about: Json = {"driver": self.who, "armed": self.armed, "ratified": self.ratified.sha256}
+        about["scope"] = [stage.value for stage in self.scope]
+        for name in ("rollout", "cluster_uid", "namespace"):
+            about[name] = str(getattr(self.settings.target, name))
         try:
             with deferred():
                 self.run, self.journal = open_run(
@@ -185,8 +180,6 @@ class Controller(Judge):
             self.problems.append(f"the record is not whole: {error}")
 
     def _takes_back(self, data: Json) -> bool:
-        from golive.journal import Entry
-
         return calls_rollback(self.ratified, Entry(0, "", "", "outcome", data, "", ""))
 
     @pytest.hookimpl(trylast=True)

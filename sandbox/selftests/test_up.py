@@ -81,21 +81,33 @@ def test_a_detached_sandbox_outlives_its_parent_in_a_long_path_with_spaces(place
     assert cli("down", "--dir", str(place)).stdout == f"Nothing is running in {place}.\n"
 
 
-def test_ctrl_c_ends_a_sandbox_in_the_foreground(place: Path) -> None:
+@pytest.mark.parametrize(
+    ("more", "at", "code"),
+    [
+        ([], "Ready after", 0),
+        ([], "Starting the nodes", 0),
+        ([], "Starting etcd", 0),
+        (["--detach"], "Starting etcd", 130),
+        (["--detach"], "Creating the world", 130),
+    ],
+)
+def test_ctrl_c_ends_a_sandbox_that_starts_or_is_up(place: Path, more: list[str], at: str, code: int) -> None:
     process = subprocess.Popen(
-        cli_argv("up", "--dir", str(place)), cwd=ROOT, env=environment(place), start_new_session=True,
+        cli_argv("up", "--dir", str(place), *more), cwd=ROOT, env=environment(place), start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     assert process.stdout is not None
     said = [process.stdout.readline()]
-    while "Ready after" not in said[-1]:
-        assert process.poll() is None, said
+    while at not in said[-1]:
+        assert said[-1], said
         said.append(process.stdout.readline())
-    found = running(place)
+    found = [one for one in Registry.read(Folder(place).processes) if one.alive()]
+    assert found
     os.killpg(process.pid, signal.SIGINT)
     rest = process.communicate(timeout=30)[0]
-    assert process.returncode == 0, rest
-    assert rest.endswith("All gone.\n")
+    assert process.returncode == code, rest
+    assert "Traceback" not in rest
+    assert rest.endswith("All gone.\n" if code == 0 else "golive-sandbox: interrupted; nothing is left running\n")
     assert_nothing_is_left(place, found)
 
 

@@ -43,6 +43,9 @@ class Settings:
 
     def render(self) -> str:
         """The file's text."""
+        return self._what() + self._limits() + self._people()
+
+    def _what(self) -> str:
         return f"""\
 # Written by golive-sandbox for the world in namespace {self.namespace}; written anew at every start and by every fault.
 # The file for a real cluster looks the same: copy golive.example.toml.
@@ -76,6 +79,10 @@ stable = "maestro-server"
 canary = "maestro-server-canary"
 ingress = "maestro-server"
 
+"""
+
+    def _limits(self) -> str:
+        return f"""\
 [argo]
 namespace = {_quoted(ARGO_NAMESPACE)}
 selector = "app.kubernetes.io/name=argo-rollouts"
@@ -92,7 +99,7 @@ fresh_hours = 24.0
 [people]
 # Who drives the release does not approve it.
 two_person = true
-{self._people()}"""
+"""
 
     def _people(self) -> str:
         return "".join(
