@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import pluggy
 import pytest
@@ -15,12 +15,11 @@ from golive.collecting import COLLECTED
 from golive.config import Settings
 from golive.criterion import Outcome, Ratified, Stage
 from golive.errors import ConfigError, GoliveError, JournalError, Unreachable
-from golive.html_report import summary_html
 from golive.interrupts import deferred, patient
 from golive.journal import Entry, now
 from golive.outcomes import PROPERTY
 from golive.record import only_session, open_run
-from golive.report import headline, summary
+from golive.report import summary
 from golive.session import Judge
 from golive.stages import target_passed
 from golive.types import Json, text
@@ -28,12 +27,6 @@ from golive.verdict import Decision, Exit, Verdict, calls_rollback, decide
 
 if TYPE_CHECKING:
     from golive.leash import Leash
-
-
-class HtmlReport(Protocol):
-    """What pytest-html hands to its title hook."""
-
-    title: str
 
 
 class Controller(Judge):
@@ -66,7 +59,6 @@ class Controller(Judge):
         self._hook = hook
         self._session: pytest.Session | None = None
         self.opened = False
-        self._page: HtmlReport | None = None
         self._leash: Leash | None = None
         self._held = ExitStack()
         try:
@@ -296,17 +288,3 @@ class Controller(Judge):
             terminalreporter.write_line(line, **({colour: True, "bold": True} if important else {}))
         if self.hook_failure:
             terminalreporter.write_line(self.redactor.text(self.hook_failure), red=True)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_html_report_title(self, report: HtmlReport) -> None:
-        """Until there is a verdict, the page's title says so; pytest-html writes the page from the start."""
-        self._page = report
-        report.title = f"NO-GO until the run ends: {self.settings.release.tag} on {self.settings.target.cluster}"
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_html_results_summary(self, prefix: list[str]) -> None:
-        """The verdict on top of the pytest-html page."""
-        if self.verdict is not None:
-            if self._page is not None:
-                self._page.title = headline(self.verdict, self.settings)
-            prefix.append(summary_html(self.verdict, self.settings, self.redactor))

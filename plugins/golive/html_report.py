@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
+from typing import Protocol
+
+import pytest
 
 from golive.config import Settings
 from golive.redact import Redactor
@@ -17,11 +20,39 @@ _STYLE = """<style>
 #golive h1 {margin: 0; font-size: 32px} #golive h2 {font-size: 16px; margin: 16px 0 4px; color: #1f2328}
 #golive table {border-collapse: collapse; width: 100%}
 #golive td, #golive th {border: 1px solid #d0d7de; padding: 4px 8px; text-align: left; color: #1f2328}
-#golive td, #golive th {vertical-align: top}
-#golive th {background: #f6f8fa} #golive td.name {width: 220px} #golive td.word {width: 90px; font-weight: bold}
+#golive td, #golive th {vertical-align: top; overflow-wrap: anywhere} #golive table {table-layout: fixed}
+#golive th {background: #f6f8fa} #golive td.name {width: 200px} #golive td.word {width: 90px; font-weight: bold}
 #golive pre {white-space: pre-wrap; margin: 4px 0; max-height: 400px; overflow: auto}
 #golive .fix {border-left: 3px solid #9a6700; padding-left: 8px}
 </style>"""
+
+
+class HtmlReport(Protocol):
+    """What pytest-html hands to its title hook."""
+
+    title: str
+
+
+class Page:
+    """The hooks of pytest-html, whose page is written from the start on and once more at the end."""
+
+    def __init__(self, verdict: Callable[[], Verdict | None], settings: Settings, redactor: Redactor) -> None:
+        self._verdict, self._settings, self._redactor = verdict, settings, redactor
+        self._report: HtmlReport | None = None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_report_title(self, report: HtmlReport) -> None:
+        """Until there is a verdict, the page's title says so."""
+        self._report = report
+        report.title = f"NO-GO until the run ends: {self._settings.release.tag} on {self._settings.target.cluster}"
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_summary(self, prefix: list[str]) -> None:
+        """The verdict on top of the page."""
+        verdict = self._verdict()
+        if verdict is not None and self._report is not None:
+            self._report.title = headline(verdict, self._settings)
+            prefix.append(summary_html(verdict, self._settings, self._redactor))
 
 
 def summary_html(verdict: Verdict, settings: Settings, redactor: Redactor) -> str:

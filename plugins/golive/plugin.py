@@ -112,10 +112,11 @@ def _become_judge(config: pytest.Config, settings: Settings, ratified: Ratified,
         judge = Bench(settings, ratified, scope, str(workerinput["golive"]), who=str(workerinput["workerid"]))
     else:
         from golive.controller import Controller
+        from golive.html_report import Page
 
         folder = config.invocation_params.dir / (config.getoption("golive_report_dir") or "reports")
         distributed = bool(config.getoption("tx", None))
-        judge = Controller(
+        judge = controller = Controller(
             settings,
             ratified,
             ratified_path,
@@ -125,6 +126,7 @@ def _become_judge(config: pytest.Config, settings: Settings, ratified: Ratified,
             distributed=distributed,
             hook=config.hook,
         )
+        config.pluginmanager.register(Page(lambda: controller.verdict, settings, controller.redactor), "golive-page")
     config.pluginmanager.register(judge, JUDGE)
 
 
