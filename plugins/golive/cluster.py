@@ -203,14 +203,16 @@ class Cluster:
 
     def _patiently(self, ask: Callable[[float], Response]) -> Response:
         """The answer; "too many requests" is asked again after as long as the server says, within the deadline."""
-        give_up = time.monotonic() + self.request_seconds
+        seconds = self.request_seconds
+        give_up = time.monotonic() + seconds
         while True:
-            answer = ask(self.request_seconds)
+            answer = ask(seconds)
             pause = next((value for name, value in answer.headers.items() if name.lower() == "retry-after"), "")
             turn = time.monotonic() + (int(pause) if pause.isdecimal() else math.inf)
             if answer.status != 429 or turn >= give_up:
                 return answer
-            wait_for("the server's turn", time.monotonic, turn.__le__, deadline=give_up - time.monotonic(), every=0.1)
+            wait_for("the server's turn", time.monotonic, turn.__le__, deadline=seconds, every=0.1)
+            seconds = max(give_up - time.monotonic(), 0.05)
 
     def _refused(self, answer: Response, where: str) -> ApiError:
         """The API's own words as an error; for expired credentials what to do, too."""
