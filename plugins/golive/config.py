@@ -219,7 +219,9 @@ def load(path: Path) -> Settings:
 def _absolute(settings: Settings, base: Path) -> Settings:
     target = settings.target
     if target.kubeconfig not in (None, "in-cluster"):
-        target = target.model_copy(update={"kubeconfig": str(base / Path(str(target.kubeconfig)).expanduser())})
+        # Several may be joined, as in $KUBECONFIG.
+        paths = [str(base / Path(part).expanduser()) for part in str(target.kubeconfig).split(os.pathsep) if part]
+        target = target.model_copy(update={"kubeconfig": os.pathsep.join(paths)})
     release = settings.release.model_copy(update={"manifest": base / settings.release.manifest})
     criteria = base / settings.criteria if settings.criteria else None
     return settings.model_copy(update={"target": target, "release": release, "criteria": criteria})

@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
-from golive.errors import JournalError
+from golive.errors import JournalError, NotInTime
 from golive.journal import Entry, Journal, create
 from golive.redact import Redactor
 from golive.types import Json, JsonValue
+from golive.waiting import wait_for
 
 JOURNAL = "journal.jsonl"
 VERDICT = "verdict.json"
@@ -127,8 +129,9 @@ def only_session(reports: Path, who: str) -> Iterator[None]:
         raise JournalError(f"{reports}: expected a folder to keep reports in, found: {error.strerror}") from error
     with file:
         try:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            # Once more after a moment: ``golive status`` holds it for as long as it takes to see that nobody does.
+            wait_for("the session's lock", lambda: _took(file, fcntl.LOCK_EX), bool, deadline=0.2, every=0.05)
+        except NotInTime as error:
             file.seek(0)
             raise JournalError(
                 f"{reports}: expected no other session, found one: {file.read().strip() or 'starting'}; "
@@ -147,11 +150,16 @@ def session_holder(reports: Path) -> str:
     except OSError:
         return ""
     with file:
-        try:
-            fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return file.read().strip() or "starting"
-    return ""
+        return "" if _took(file, fcntl.LOCK_SH) else file.read().strip() or "starting"
+
+
+def _took(file: TextIO, kind: int) -> bool:
+    """Take the lock if it is free; it ends with ``file``."""
+    try:
+        fcntl.flock(file.fileno(), kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_json(path: Path, value: Json) -> None:

@@ -96,12 +96,16 @@ class Redactor:
     @overload
     def json(self, value: JsonValue) -> JsonValue: ...
     def json(self, value: JsonValue) -> JsonValue:
-        """``value`` with secrets masked in every string, and under every secret-named key."""
+        """``value`` with secrets masked: in strings, under secret-named keys, in ``name`` and ``value`` pairs."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):
             return [self.json(item) for item in value]
         if isinstance(value, dict):
+            if isinstance(value.get("name"), str) and isinstance(value.get("value"), str):
+                # An environment variable of a container: {"name": "DB_PASSWORD", "value": "..."}
+                pair = self.json({str(value["name"]): value["value"]})
+                value = {**value, "value": next(iter(pair.values()))}
             return {
                 self.text(key): MASK if isinstance(item, str) and item and secret_named(key) else self.json(item)
                 for key, item in value.items()

@@ -141,6 +141,12 @@ def test_masking_a_large_text_takes_no_time() -> None:
     assert time.monotonic() - began < 5
 
 
+def test_a_container_s_secret_variable_is_masked_by_its_name() -> None:
+    env: Json = {"env": [{"name": "DB_PASSWORD", "value": "hunter22"}, {"name": "LEVEL", "value": "info"}]}
+    seen = Redactor().json(env)
+    assert seen == {"env": [{"name": "DB_PASSWORD", "value": MASK}, {"name": "LEVEL", "value": "info"}]}
+
+
 def test_a_failed_claim_teaches_in_three_lines() -> None:
     evidence = Recorder("2.2-errors")
     with pytest.raises(ClaimFailed) as caught:
@@ -155,8 +161,8 @@ def test_a_passing_criterion_keeps_every_claim_and_what_was_seen() -> None:
     evidence.equal("replicas", expected=3, observed=3, fix="")
     evidence.attach("selector", "app=maestro")
     assert evidence.to_json() == {
-        "expected": "two Services; replicas: 3",
-        "observed": "two; replicas: 3",
+        "expected": "two Services\nreplicas: 3",
+        "observed": "two\nreplicas: 3",
         "fix": "",
         "evidence": ["selector: app=maestro"],
     }
