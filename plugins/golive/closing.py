@@ -157,5 +157,7 @@ def may_call(verdict: Verdict) -> bool:
     """Whether the end of a session with this verdict calls the rollback hook (never for a post-deploy criterion)."""
     if verdict.decision is not Decision.NO_GO or set(verdict.scope) <= {Stage.POSTDEPLOY}:
         return False
+    if not any(row.criterion.gate is Gate.P0 for row in verdict.criteria):
+        return False  # nothing of this scope is built, so nothing was judged: that says nothing about the release
     rows = [row for row in verdict.failing if row.criterion.stage is not Stage.POSTDEPLOY]
     return bool(rows or verdict.problems) and all(row.criterion.gate is Gate.P0 for row in rows)

@@ -62,7 +62,7 @@ class Controller(Judge):
         self._leash: Leash | None = None
         self._held = ExitStack()
         try:
-            self._held.enter_context(only_session(reports, f"{self.who}, since {self.started}"))
+            self._lock = self._held.enter_context(only_session(reports, f"{self.who}, since {self.started}"))
         except JournalError as error:
             raise ConfigError(str(error)) from error
 
@@ -99,7 +99,7 @@ class Controller(Judge):
             who=self.who,
             started=self.started,
         )
-        self._leash = Leash(order)
+        self._leash = Leash(order, lock=self._lock)
         return self._leash
 
     def _write_provisional(self) -> None:

@@ -21,10 +21,10 @@ MARGIN_SECONDS = 30.0
 
 
 class Leash:
-    """Holds the pipe whose closing tells the watchdog that pytest is gone."""
+    """Holds the pipe whose closing tells the watchdog that pytest is gone; ``lock`` is the session's, for it too."""
 
-    def __init__(self, order: Order) -> None:
-        self._order = order
+    def __init__(self, order: Order, *, lock: int | None = None) -> None:
+        self._order, self._lock = order, lock
         self._patience = order.settings.rollback.deadline_seconds + MARGIN_SECONDS
         self._rest = b""
         self._process = self._start()
@@ -39,6 +39,7 @@ class Leash:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=() if self._lock is None else (self._lock,),
             )
         self._rest = b""
         try:

@@ -19,7 +19,7 @@ from golive.criterion import Ratified, find_ratified, load_ratified
 from golive.errors import ConfigError, GoliveError
 from golive.evidence import Recorder
 from golive.outcomes import watched
-from golive.rooting import start_again_where_misread
+from golive.rooting import CONFIG, start_again_where_misread
 from golive.session import Bench, Judge
 from golive.stages import MARKERS, scope_of
 
@@ -63,7 +63,7 @@ def _only_shows(config: pytest.Config) -> bool:
 
 def config_file(config: pytest.Config) -> Path:
     """Where ``golive.toml`` is, relative to where pytest was called."""
-    return config.invocation_params.dir / (cast("str | None", config.getoption("golive_config")) or "golive.toml")
+    return config.invocation_params.dir / (cast("str | None", config.getoption("golive_config")) or CONFIG)
 
 
 def _speaks_of_golive(config: pytest.Config, ratified: Path) -> bool:

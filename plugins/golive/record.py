@@ -117,10 +117,11 @@ def _unchained(entries: tuple[Entry, ...], before: list[Kept]) -> str:
 
 
 @contextlib.contextmanager
-def only_session(reports: Path, who: str) -> Iterator[None]:
+def only_session(reports: Path, who: str) -> Iterator[int]:
     """Hold the reports folder for one session. Raises ``JournalError`` naming who holds it already.
 
-    The lock is the kernel's: it ends with the process, however that dies.
+    Yields the descriptor that holds it. The lock is the kernel's: it ends with the last process that has the
+    descriptor, however that dies. The watchdog has it too: nobody starts anew while a dead session's rollback goes on.
     """
     try:
         reports.mkdir(parents=True, exist_ok=True)
@@ -140,7 +141,7 @@ def only_session(reports: Path, who: str) -> Iterator[None]:
         file.truncate(0)
         file.write(who)
         file.flush()
-        yield
+        yield file.fileno()
 
 
 def session_holder(reports: Path) -> str:

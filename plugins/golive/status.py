@@ -13,6 +13,7 @@ from golive.journal import Entry
 from golive.record import VERDICT, Kept, read_record, record_folder, session_holder
 from golive.report import rollback_lines
 from golive.types import Json, JsonValue, dig, items, text
+from golive.verdict import took_back
 
 if TYPE_CHECKING:
     from golive.argo import RolloutView
@@ -89,7 +90,7 @@ def _cluster(settings: Settings, entries: list[Entry]) -> tuple[bool, tuple[str,
         request_seconds=target.request_seconds,
         requests_per_second=target.requests_per_second,
     )
-    before = any(entry.kind == "rollback" and entry.data.get("did") for entry in entries)
+    before = any(took_back(entry) for entry in entries)
     try:
         cluster.check_identity()
         found, view, why = classify(cluster, target_of(settings), t0=None, already_rolled_back=before)

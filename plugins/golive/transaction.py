@@ -141,11 +141,16 @@ class Transaction:
         template = self._template(view)
         if template is None:
             return self._keep_aborted(view, "no template to restore: it is not the Rollout's own, or was not found")
-        if view.paused:
-            argo.unpause(self._cluster, self._target.path)
-            self._done("unpause")
-            return False  # it changed the generation: read again before the restore is guarded by it
-        self._restore(view, template)
+        try:
+            if view.paused:
+                argo.unpause(self._cluster, self._target.path)
+                self._done("unpause")
+                return False  # it changed the generation: read again before the restore is guarded by it
+            self._restore(view, template)
+        except ApiError as error:
+            if error.status not in (401, 403):
+                raise
+            return self._keep_aborted(view, f"the restore was refused: {error}")
         return False
 
     def _abort_first(self, view: RolloutView) -> bool:
@@ -198,7 +203,14 @@ class Transaction:
     def _is_missed_restore(self, view: RolloutView) -> bool:
         """Whether our own restore, and nobody's newer template, started another canary."""
         mine = self._restored is not None and view.generation == self._restored.generation
-        return mine and view.observed and view.current_hash != view.stable_hash
+        return mine and view.observed and view.current_hash != view.stable_hash and not self._is_refused(view)
+
+    def _is_refused(self, view: RolloutView) -> bool:
+        """Whether the controller carries nothing out, since the spec names something that is not as it must be."""
+        if not view.message.startswith("InvalidSpec"):
+            return False
+        self.remember(f"the controller carries nothing out until this is repaired: {view.message}")
+        return True
 
     def _keep_aborted(self, view: RolloutView, why: str) -> bool:
         """Not back, but without traffic: the abort stays in force, and a person has to finish."""

@@ -241,12 +241,17 @@ def newest_outcome(row: Criterion, entries: Sequence[Entry], fresh: timedelta) -
     return min(outcomes, key=_WORST.index)
 
 
+def took_back(entry: Entry) -> bool:
+    """Whether traffic was taken back here, as far as this entry says; its executor may have died before the end."""
+    return entry.kind == "rollback_request" or (entry.kind == "rollback" and bool(entry.data.get("did")))
+
+
 def since_rollback(entries: Sequence[Entry]) -> Sequence[Entry]:
     """What was recorded after traffic was last taken back; evidence from before speaks of a world that is gone.
 
     Which run it belongs to, and what that run collected, stays.
     """
-    taken_back = [n for n, entry in enumerate(entries) if entry.kind == "rollback" and entry.data.get("did")]
+    taken_back = [n for n, entry in enumerate(entries) if took_back(entry)]
     if not taken_back:
         return entries
     before = [entry for entry in entries[: taken_back[-1]] if entry.kind in ("run", "collected")]

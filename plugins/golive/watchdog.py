@@ -29,7 +29,7 @@ from golive.redact import Redactor
 from golive.stages import target_passed
 from golive.t0 import target_of
 from golive.types import Json, text
-from golive.verdict import calls_rollback, gate_of, outcome_of
+from golive.verdict import calls_rollback, gate_of, outcome_of, took_back
 
 if TYPE_CHECKING:
     from golive.cluster import Cluster
@@ -95,7 +95,7 @@ class Watchdog:
 
         entries = [entry for run in read_record(self.order.run.reports, self.order.run.digest) for entry in run.entries]
         snapshots = [entry.data for entry in entries if entry.kind == "t0" and "missing" not in entry.data]
-        back = any(entry.kind == "rollback" and entry.data.get("did") for entry in entries)
+        back = any(took_back(entry) for entry in entries)
         return self.t0 or (T0.from_json(snapshots[-1]) if snapshots else None), back
 
     def act(self, cause: str, started: float) -> None:
