@@ -113,8 +113,9 @@ GOOD = (("0.5-services", "passed"), ("6-comms", "passed"))
         (verdict_of((Stage.POSTDEPLOY,), ("7-identity", "failed")), False, "7-identity"),
         (verdict_of((Stage.PREFLIGHT, Stage.POSTDEPLOY), *GOOD, ("7-identity", "failed")), False, "7-identity"),
         (verdict_of((), problems=("x",)), False, "session"),
+        (verdict_of((Stage.LOAD,), problems=("nothing of it is built",)), False, "session"),
     ],
-    ids=["go", "failed", "missing", "problem", "p1", "postdeploy", "whole-but-postdeploy", "nothing"],
+    ids=["go", "failed", "missing", "problem", "p1", "postdeploy", "whole-but-postdeploy", "nothing", "unbuilt"],
 )
 def test_the_end_of_a_session_calls_for_a_rollback_only_where_the_go_live_failed(
     verdict: Verdict, calls: bool, cause: str

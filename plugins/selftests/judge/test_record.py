@@ -12,7 +12,17 @@ import pytest
 
 from golive.errors import JournalError
 from golive.journal import Journal
-from golive.record import JOURNAL, Run, once_per_run, only_session, open_run, read_record, record_folder, write_json
+from golive.record import (
+    JOURNAL,
+    Run,
+    once_per_run,
+    only_session,
+    open_run,
+    read_record,
+    record_folder,
+    session_holder,
+    write_json,
+)
 from golive.redact import Redactor
 from golive.types import Json
 
@@ -76,6 +86,18 @@ def test_one_session_holds_the_reports_and_the_next_is_told_by_whom(tmp_path: Pa
             pass
     with only_session(tmp_path, "Alex"):
         assert (tmp_path / ".session").read_text(encoding="utf-8") == "Alex"
+
+
+def test_the_lock_lasts_as_long_as_a_watchdog_has_it_too(tmp_path: Path) -> None:
+    with only_session(tmp_path, "Robin") as lock:
+        heir = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,))
+    try:
+        assert session_holder(tmp_path) == "Robin"
+        with pytest.raises(JournalError, match="found one: Robin"), only_session(tmp_path, "Alex"):
+            pass
+    finally:
+        heir.communicate(b"\n", timeout=30)
+    assert session_holder(tmp_path) == ""
 
 
 def test_reports_that_cannot_be_kept_are_told(tmp_path: Path) -> None:

@@ -77,6 +77,14 @@ def test_a_deleted_criterion_is_not_proven(world: World, reports: Path, tmp_path
     assert run.rollback == {}, "nothing is written to a cluster that was not proven to be the intended one"
 
 
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "n2"])
+def test_options_with_a_space_are_no_test_paths(world: World, reports: Path, workers: tuple[str, ...]) -> None:
+    words = ("--golive-config", str(world.config), "--golive-report-dir", str(reports), f"--alluredir={reports}-allure")
+    first, again = (world.suite(reports, *words, *workers) for _ in range(2))
+    assert (first.code, again.code) == (0, 0), first.output + again.output
+    assert f"rootdir: {ROOT}" in first.output
+
+
 def test_two_sessions_in_one_folder_are_refused_by_name(world: World, reports: Path, tmp_path: Path) -> None:
     word = tmp_path / "word"
     process = world.start(reports, *SABOTEUR, env=sabotage("wait-for-file:6-raci", word))
