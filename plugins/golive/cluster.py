@@ -64,6 +64,15 @@ class Cluster:
         """One object."""
         return self._json("GET", path, params=params)
 
+    def find(self, path: str) -> Json | None:
+        """One object, or ``None`` where the API server says that there is none."""
+        try:
+            return self.get(path)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return None
+
     def list(self, path: str, **params: str) -> Objects:
         """All objects of a list, page after page; one consistent list, started again when it expired on the way."""
         try:

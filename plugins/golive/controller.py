@@ -113,7 +113,8 @@ class Controller(Judge):
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: object) -> None:
         """Tell a new worker which run it belongs to."""
-        shared = json.dumps({"run": self.run.to_json(), "armed": self.armed})
+        # Through execnet's pipe, never through a file: it holds the credentials.
+        shared = json.dumps({"run": self.run.to_json(), "armed": self.armed, "access": self.access.to_json()})
         cast("dict[str, str]", node.workerinput)["golive"] = shared  # type: ignore[attr-defined]
 
     @pytest.hookimpl(optionalhook=True)

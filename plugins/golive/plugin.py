@@ -218,30 +218,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture(scope="session")
-def settings(pytestconfig: pytest.Config) -> Settings:
-    """What ``golive.toml`` says."""
-    judge = judge_of(pytestconfig)
-    if judge is None:
-        raise GoliveError("expected a golive.toml; found none, so there is nothing to judge")
-    return judge.settings
-
-
-@pytest.fixture(scope="session")
-def ratified(pytestconfig: pytest.Config) -> Ratified:
-    """The ratified list."""
-    judge = judge_of(pytestconfig)
-    if judge is None:
-        raise GoliveError("expected a golive.toml; found none, so there is nothing to judge")
-    return judge.ratified
-
-
-@pytest.fixture(scope="session")
 def golive_judge(pytestconfig: pytest.Config) -> Judge:
     """The judge of this process: scope, run folder, whether a rollback is armed."""
     judge = judge_of(pytestconfig)
     if judge is None:
         raise GoliveError("expected a golive.toml; found none, so there is nothing to judge")
     return judge
+
+
+@pytest.fixture(scope="session")
+def settings(golive_judge: Judge) -> Settings:
+    """What ``golive.toml`` says."""
+    return golive_judge.settings
+
+
+@pytest.fixture(scope="session")
+def ratified(golive_judge: Judge) -> Ratified:
+    """The ratified list."""
+    return golive_judge.ratified
 
 
 @pytest.fixture

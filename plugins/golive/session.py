@@ -10,6 +10,7 @@ from typing import TypeAlias, cast
 import pytest
 
 from golive import allure_report
+from golive.access import Access
 from golive.collecting import ID, arrange, contract_problem, criterion_id, journal_collected
 from golive.config import Settings
 from golive.criterion import Ratified, Stage
@@ -39,6 +40,7 @@ class Judge:
         self.redactor = Redactor.from_environment()
         self.armed = settings.armed
         self.generated: dict[str, str] = {}
+        self.access: Access
         self.run: Run
         self.journal: Journal
 
@@ -135,5 +137,6 @@ class Bench(Judge):
         super().__init__(settings, ratified, scope)
         data: Json = json.loads(shared)
         self.armed = data["armed"] is True
+        self.access = Access.from_json(cast("Json", data["access"]))
         self.run = Run.from_json(cast("Json", data["run"]))
         self.journal = Journal(self.run.journal, who, self.redactor)

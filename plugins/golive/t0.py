@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from golive.argo import HASH, RolloutView, parse, rollout_path
-from golive.errors import ApiError
 from golive.types import Json, dig, items, mapping, number, text
 
 if TYPE_CHECKING:
@@ -98,12 +97,8 @@ class Release:
 
     def read(self) -> RolloutView | None:
         """The Rollout now; ``None`` when there is none."""
-        try:
-            return parse(self._cluster.get(self._target.path))
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
+        found = self._cluster.find(self._target.path)
+        return None if found is None else parse(found)
 
     def is_current(self, view: RolloutView) -> bool:
         """Whether the Rollout's own template is the release."""

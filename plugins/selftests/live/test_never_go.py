@@ -9,7 +9,7 @@ import pytest
 
 from golive.types import items, text
 from selftests.live.sabotage import SABOTEUR, sabotage
-from selftests.live.world import ROOT, World, watchdogs
+from selftests.live.world import ROOT, World, ended, watchdogs
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "4")], ids=["alone", "n4"])
@@ -75,6 +75,24 @@ def test_a_deleted_criterion_is_not_proven(world: World, reports: Path, tmp_path
     assert run.code == 20, run.output
     assert run.outcome("0.5-services") == run.outcome("0.1-target") == "not_proven"
     assert run.rollback == {}, "nothing is written to a cluster that was not proven to be the intended one"
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "n2"])
+def test_a_kubeconfig_that_changes_under_a_run_is_not_followed(
+    world: World, reports: Path, tmp_path: Path, workers: tuple[str, ...]
+) -> None:
+    mine, word = tmp_path / "kubeconfig", tmp_path / "word"
+    shutil.copy(world.folder / "driver.kubeconfig", mine)
+    config = tmp_path / "golive.toml"
+    text_of = world.config.read_text(encoding="utf-8").replace('"driver.kubeconfig"', f'"{mine}"')
+    config.write_text(text_of.replace('"rollout-', f'"{world.folder}/rollout-'), encoding="utf-8")
+    words = (*SABOTEUR, *workers, f"--golive-config={config}")
+    process = world.start(reports, *words, env=sabotage("wait-for-file:0.1-target", word))
+    world.reached(word)
+    mine.write_text("current-context: elsewhere", encoding="utf-8")
+    word.touch()
+    run = ended(process, reports)
+    assert run.code == 0, run.output
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "n2"])
