@@ -13,8 +13,6 @@ from golive.criterion import Criterion, Gate
 from golive.evidence import Recorder
 from golive.redact import Redactor
 
-RUNBOOK = "docs/runbook.md"
-
 
 def redact_all(config: pytest.Config, redactor: Redactor) -> None:
     """Put the filter in front of what Allure writes: it takes exceptions and captured output from pytest directly."""
@@ -88,7 +86,7 @@ def _clean(item: object, redactor: Redactor) -> None:
             _clean(value, redactor)
 
 
-def describe(config: pytest.Config, row: Criterion, recorder: Recorder) -> None:
+def describe(config: pytest.Config, row: Criterion, recorder: Recorder, runbook_url: str | None) -> None:
     """Label the running Allure test and attach its evidence; nothing at all without ``--alluredir``."""
     if not config.getoption("allure_report_dir", None):
         return
@@ -97,7 +95,9 @@ def describe(config: pytest.Config, row: Criterion, recorder: Recorder) -> None:
     allure.dynamic.severity(severity)
     allure.dynamic.title(f"{row.id} {row.title}")
     allure.dynamic.tag(row.stage.value, row.gate.value)
-    allure.dynamic.link(f"{RUNBOOK}#section-{row.runbook}", name=f"runbook section {row.runbook}")
+    allure.dynamic.label("runbook", row.runbook)
+    if runbook_url:
+        allure.dynamic.link(runbook_url.replace("{section}", row.runbook), name=f"runbook section {row.runbook}")
     claim = f"expected: {recorder.expected}\nobserved: {recorder.observed}\nfix: {recorder.fix}"
     for name, content in (("claim", claim), *recorder.notes):
         allure.attach(content, name=name, attachment_type=allure.attachment_type.TEXT)

@@ -23,6 +23,7 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 UID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 IMAGE = re.compile(r"[a-z0-9][a-z0-9.\-]*(:[0-9]+)?(/[a-z0-9._\-]+)+")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._\-]{0,127}")
+URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 CONTACT = re.compile(r"(mailto:[^@\s]+@[^@\s]+\.[^@\s]+|tel:\+[0-9][0-9 ]{5,}|https://\S+|slack:[#@]\S+|pagerduty:\S+)")
 
 
@@ -148,6 +149,15 @@ class Record(_Part):
     """A pass older than this many hours no longer counts for a later stage or for the release."""
 
 
+class Report(_Part):
+    """What reports point to."""
+
+    runbook_url: (
+        Annotated[str, _shape(URL, "an http(s) address, with {section} where the section's number goes")] | None
+    ) = None
+    """Where people read the runbook; Allure links each criterion to it. Left out: the section is a label only."""
+
+
 class Person(_Part):
     """Somebody who answers (runbook section 6)."""
 
@@ -187,6 +197,7 @@ class Settings(_Part):
     argo: Argo = Argo()
     rollback: Rollback = Rollback()
     record: Record = Record()
+    report: Report = Report()
     people: People = People()
 
 

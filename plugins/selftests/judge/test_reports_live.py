@@ -83,7 +83,8 @@ def test_allure_holds_severity_link_and_evidence(suite: Suite) -> None:
         for name, one in results.items()
     }
     assert severity == {SERVICES: ["blocker"], "6-comms": ["normal"]}
-    assert text(results[SERVICES], "links", 0, "name") == "runbook section 0"
+    link = ("runbook section 0", "https://wiki.example.com/maestro/go-live#section-0")
+    assert (text(results[SERVICES], "links", 0, "name"), text(results[SERVICES], "links", 0, "url")) == link
     attached = {text(one, "name"): text(one, "source") for one in items(results[SERVICES], "attachments")}
     assert (suite.path / "allure" / attached["selector"]).read_text(encoding="utf-8") == "app=maestro"
     assert "expected: x: 1" in (suite.path / "allure" / attached["claim"]).read_text(encoding="utf-8")

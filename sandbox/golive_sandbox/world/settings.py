@@ -95,6 +95,9 @@ blind_limit_seconds = 300.0
 [record]
 fresh_hours = 24.0
 
+[report]
+runbook_url = "https://wiki.example.com/maestro/go-live#section-{{section}}"
+
 # Made-up people of a made-up company (example.com).
 [people]
 # Who drives the release does not approve it.
