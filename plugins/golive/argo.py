@@ -98,27 +98,37 @@ def rollout_path(namespace: str, name: str) -> str:
     return f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}/rollouts/{name}"
 
 
-def abort(cluster: Cluster, path: str) -> None:
-    """Take the canary's weight away. Without a resourceVersion: it must win."""
-    cluster.patch(f"{path}/status", {"status": {"abort": True}})
+def abort(cluster: Cluster, path: str, view: RolloutView) -> None:
+    """Take the canary's weight away, if the Rollout still is what ``view`` shows; ``ApiError`` 422 when it is not.
+
+    Guarded as the restore is: without it, an abort that was decided on the release could stop a fix that came after.
+    """
+    change: Json = {"op": "add", "path": "/status/abort", "value": True}
+    cluster.patch(f"{path}/status", [*_unchanged(view), change], kind=PatchKind.JSON)
 
 
-def unpause(cluster: Cluster, path: str) -> None:
-    """Let the controller scale again; after an abort this does not restart the canary."""
-    cluster.patch(path, {"spec": {"paused": False}})
+def unpause(cluster: Cluster, path: str, view: RolloutView) -> None:
+    """Let the controller scale again; after an abort this does not restart the canary. Guarded as the abort is."""
+    change: Json = {"op": "replace", "path": "/spec/paused", "value": False}
+    cluster.patch(path, [*_unchanged(view), change], kind=PatchKind.JSON)
 
 
 def restore(cluster: Cluster, path: str, view: RolloutView, template: Json) -> RolloutView:
     """Put ``template`` back, if the Rollout still is what ``view`` shows; ``ApiError`` 422 when it is not.
 
-    Guarded by uid and generation: a test on the image alone would overwrite a fix that kept the image.
+    A test on the image alone would overwrite a fix that kept the image; a promotion changes the status only.
     """
-    guarded: list[Json] = [
+    still: Json = {"op": "test", "path": "/status/stableRS", "value": view.stable_hash}
+    change: Json = {"op": "replace", "path": "/spec/template", "value": template}
+    return parse(cluster.patch(path, [*_unchanged(view), still, change], kind=PatchKind.JSON))
+
+
+def _unchanged(view: RolloutView) -> list[Json]:
+    """The guard of every write: this very Rollout, at the generation that was judged."""
+    return [
         {"op": "test", "path": "/metadata/uid", "value": view.uid},
         {"op": "test", "path": "/metadata/generation", "value": view.generation},
-        {"op": "replace", "path": "/spec/template", "value": template},
     ]
-    return parse(cluster.patch(path, guarded, kind=PatchKind.JSON))
 
 
 def template_of(replica_set: Json, canary: Json) -> Json:

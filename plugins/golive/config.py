@@ -138,6 +138,8 @@ class Rollback(_Part):
 
     deadline_seconds: Annotated[float, Field(ge=5, le=3600, allow_inf_nan=False)] = 120.0
     """Every leg of a rollback must be proven within this many seconds, or the verdict is 21."""
+    settle_seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 10.0
+    """How long what was taken back is watched before the verdict: a GitOps tool may put it there again."""
     blind_limit_seconds: Annotated[float, Field(ge=10, le=86_400, allow_inf_nan=False)] = 300.0
     """How long the release may take traffic unobserved before it goes back."""
 

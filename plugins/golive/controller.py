@@ -21,7 +21,7 @@ from golive.outcomes import PROPERTY
 from golive.record import only_session, open_run
 from golive.report import summary
 from golive.session import Judge
-from golive.stages import target_passed
+from golive.stages import target_state
 from golive.types import Json, text
 from golive.verdict import Decision, Exit, Verdict, calls_rollback, decide
 
@@ -55,7 +55,7 @@ class Controller(Judge):
         self.problems: list[str] = []
         self.other_failures = 0
         self.hook_failure = ""
-        self._asked = False
+        self._asked: set[str] = set()
         self._hook = hook
         self._session: pytest.Session | None = None
         self.opened = False
@@ -103,8 +103,11 @@ class Controller(Judge):
         return self._leash
 
     def _write_provisional(self) -> None:
+        from golive.leash import silent
+
         why = ["the run is under way; until it ends, this is a NO-GO"]
-        verdict = decide(self.ratified, (), scope=self.scope, problems=why)
+        # Until somebody has looked, nobody knows whether the release takes traffic: exit 21.
+        verdict = decide(self.ratified, (), scope=self.scope, problems=why, rollback=silent("session", why[0]))
         value = verdict_json(
             verdict, self.run, self.settings, who=self.who, started=self.started, finished=None, redactor=self.redactor
         )
@@ -135,9 +138,10 @@ class Controller(Judge):
         for data in outcomes:
             if "journal_error" in data:
                 self.problems.append(f"the record is not whole: {data['journal_error']}")
-            if self.armed and not self._asked and self._takes_back(data):
-                self._asked = True
-                self._call(text(data, "id"))
+            name = text(data, "id")
+            if self.armed and name not in self._asked and self._takes_back(data):
+                self._asked.add(name)
+                self._call(name)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file that cannot be collected is a failure, whatever ``--continue-on-collection-errors`` says."""
@@ -227,8 +231,11 @@ class Controller(Judge):
 
     def _close_run(self, *, call: bool) -> None:
         first = judge(self.run, self.settings, self.ratified, self.journal, self.scope, problems=self.problems)
-        called = call and may_call(first) and self._target_is_right()
-        rollback = self._rolled_back(cause_of(first) if called else None)
+        cause = cause_of(first) if call and may_call(first) else None
+        state = self._target_state()
+        # Where the cluster was seen to be another one, nobody even looks; where that is not known, nothing is written.
+        called, look = (cause if state is wanted else None for wanted in (Outcome.PASSED, Outcome.NOT_PROVEN))
+        rollback = self._rolled_back(called, look)
         self.verdict = close(
             self.run,
             self.settings,
@@ -245,14 +252,14 @@ class Controller(Judge):
             self._leash.over()
             self._leash = None
 
-    def _rolled_back(self, cause: str | None) -> Json | None:
+    def _rolled_back(self, cause: str | None, look: str | None) -> Json | None:
         """What became of a rollback, asked for now when there is a ``cause``; also where the start was interrupted."""
         from golive.leash import silent
 
         try:
-            return (self._leash or self._start_watchdog()).finish(cause)
+            return (self._leash or self._start_watchdog()).finish(cause, look=look)
         except Unreachable as error:
-            return silent(cause or "session", str(error))
+            return silent(cause or look or "session", str(error))
 
     def _say(self, words: str) -> None:
         """Past pytest's capturing."""
@@ -261,12 +268,12 @@ class Controller(Judge):
             terminal.line(f"\n{words}", bold=True)
             terminal.flush()
 
-    def _target_is_right(self) -> bool:
+    def _target_state(self) -> Outcome:
         try:
-            return target_passed(self.ratified, self.journal.read())
+            return target_state(self.ratified, self.journal.read())
         except JournalError as error:
             self.problems.append(str(error))
-            return True
+            return Outcome.PASSED  # the identity is checked again before every write
 
     def pytest_unconfigure(self) -> None:
         """Where pytest never finished its session, the verdict on disk still says NO-GO; end the watchdog too."""

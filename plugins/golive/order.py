@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,10 @@ from golive.access import Access
 from golive.config import Settings
 from golive.criterion import Ratified, Stage, load_ratified
 from golive.record import Run
-from golive.types import Json, dig, mapping, text
+from golive.types import Json, dig, mapping, number, text
+
+AGAIN_SECONDS = 30.0
+"""Most that a second look at a rollback may take, before the verdict is written."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Order:
     who: str
     started: str
     by_hand: bool = False
+    driver: int = field(default_factory=os.getpid)
+    """The process to watch over."""
 
     @property
     def ratified(self) -> Ratified:
@@ -48,6 +54,7 @@ class Order:
             "who": self.who,
             "started": self.started,
             "by_hand": self.by_hand,
+            "driver": self.driver,
         }
 
     @classmethod
@@ -64,4 +71,5 @@ class Order:
             who=text(data, "who"),
             started=text(data, "started"),
             by_hand=data.get("by_hand") is True,
+            driver=number(data, "driver") or 0,
         )

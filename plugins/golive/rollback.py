@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from golive.argo import RolloutView
@@ -20,6 +21,7 @@ from golive.types import Json, JsonValue, dig, items, mapping, number, text
 
 if TYPE_CHECKING:
     from golive.cluster import Cluster
+    from golive.transaction import Transaction
 
 __all__ = ["T0", "Found", "Leg", "RollbackResult", "RollbackTarget", "classify", "roll_back", "snapshot"]
 
@@ -67,6 +69,23 @@ class RollbackResult:
             "remark": self.remark,
         }
 
+    def then(self, later: RollbackResult) -> RollbackResult:
+        """Both as one: what a later look found is what holds now, what was done before stays told."""
+        came_back = self.proven and bool(self.did) and bool(later.did)
+        again = "the release came back after it was taken back: revert its source (a GitOps tool?)"
+        remarks = dict.fromkeys(filter(None, (self.remark, again if came_back else "", later.remark)))
+        in_time = self.to_stable if self.proven and not later.did else later.to_stable
+        return RollbackResult(
+            cause=later.cause if later.did and not self.did else self.cause,
+            found=later.found if later.did or not self.did else self.found,
+            did=tuple(dict.fromkeys((*self.did, *later.did))),
+            proven=later.proven,
+            legs=later.legs or self.legs,
+            to_request=later.to_request if self.to_request is None else self.to_request,
+            to_stable=in_time if later.proven else None,
+            remark="; ".join(remarks),
+        )
+
     @classmethod
     def from_json(cls, data: Json) -> RollbackResult:
         """What ``to_json`` gave."""
@@ -103,16 +122,16 @@ def classify(
 def seen(release: Release, view: RolloutView | None, t0: T0 | None, rolled_back_before: bool) -> tuple[Found, str]:
     """Classify one view. When the image reference alone decides for a canary, nothing more is read."""
     if view is None:
-        return Found.NOT_STARTED, "there is no such Rollout"
+        others = ", ".join(release.elsewhere())
+        if others:
+            return Found.UNKNOWN, f"there is no such Rollout, and yet something runs the release: {others}"
+        return Found.NOT_STARTED, "there is no such Rollout, and no ReplicaSet runs the release"
+    current = release.is_current(view)
+    if current is None:
+        return Found.UNKNOWN, "whether the template is the release is not known until the controller and a pod tell"
     good = t0 is not None and t0.rollout == view.uid and t0.hash == view.stable_hash
-    if release.is_current(view):
-        if not view.stable_hash and view.observed:
-            return Found.PROMOTED, "the release is the first version of this Rollout: there is none to go back to"
-        if view.observed and view.stable_hash == view.current_hash:
-            return Found.PROMOTED, f"the release is the stable version {view.stable_hash}"
-        if not view.observed and not good and release.is_hash(view, view.stable_hash):
-            return Found.PROMOTED, f"the release is the stable version {view.stable_hash}, under another template"
-        return Found.CANARY, f"the template is the release, stable is {view.stable_hash or 'unknown'}"
+    if current:
+        return _seen_release(release, view, good=good)
     if not good and release.is_hash(view, view.stable_hash):
         return Found.PROMOTED, f"the release is the stable version {view.stable_hash}, a newer one is under way"
     if rolled_back_before:
@@ -120,6 +139,17 @@ def seen(release: Release, view: RolloutView | None, t0: T0 | None, rolled_back_
     if any(number(one, "status", "replicas") for one in release.of_release(view)):
         return Found.ALREADY_BACK, "the template is not the release, whose pods are still there"
     return Found.NOT_STARTED, "neither the template nor a running ReplicaSet is the release"
+
+
+def _seen_release(release: Release, view: RolloutView, *, good: bool) -> tuple[Found, str]:
+    """The template is the release: is it on its way, or was it promoted? ``good``: stable is what T0 says."""
+    if not view.stable_hash and view.observed:
+        return Found.PROMOTED, "the release is the first version of this Rollout: there is none to go back to"
+    if view.observed and view.stable_hash == view.current_hash:
+        return Found.PROMOTED, f"the release is the stable version {view.stable_hash}"
+    if not view.observed and not good and release.is_hash(view, view.stable_hash):
+        return Found.PROMOTED, f"the release is the stable version {view.stable_hash}, under another template"
+    return Found.CANARY, f"the template is the release, stable is {view.stable_hash or 'unknown'}"
 
 
 def roll_back(
@@ -132,30 +162,40 @@ def roll_back(
     deadline: float,
     note: Note,
     started: float,
+    restores: int = 0,
 ) -> RollbackResult:
     """Take the release back and prove it within ``deadline`` seconds; raises nothing.
 
     ``t0``: what was proven good before, else it is derived from the stable ReplicaSet. ``note`` is told of every
     request and observation; when it fails, the rollback goes on and remarks it. ``started`` is the monotonic time of
-    the outcome that called for this.
+    the outcome that called for this, ``restores`` how many were sent before: after the second only aborts are.
     """
     from golive.transaction import Transaction
     from golive.waiting import wait_for
 
     ends = time.monotonic() + deadline
-    work = Transaction(cluster, target, t0, rolled_back_before, note, started)
+    work = Transaction(cluster, target, t0, rolled_back_before, note, started, restores=restores)
+    _guarded(work.round, work)  # before a word of it is kept, and whatever the time is
     work.tell("rollback_started", {"cause": cause})
     while not work.finished and time.monotonic() < ends:
-        try:
-            # In time or not, the legs tell what was last seen.
-            wait_for("the rollback", work.round, bool, deadline=max(ends - time.monotonic(), 0.0), every=0.1)
-        except WrongCluster as error:
-            work.wrong_cluster(error)
-        except Unreachable:
-            break
-        except Exception as error:  # noqa: BLE001 - a mistake of ours must not end a rollback under way
-            work.remember(f"{type(error).__name__}: {error}")
-            wait_for("the next round", time.monotonic, (time.monotonic() + 0.2).__le__, deadline=1.0, every=0.2)
+        # In time or not, the legs tell what was last seen.
+        left = max(ends - time.monotonic(), 0.0)
+        _guarded(partial(wait_for, "the rollback", work.round, bool, deadline=left, every=0.1), work)
     result = work.result(cause)
     work.tell("rollback_ended", {"proven": result.proven, "found": result.found.value})
     return result
+
+
+def _guarded(step: Callable[[], object], work: Transaction) -> None:
+    """One step of it: whatever happens, the rollback goes on, except on a cluster that is not the intended one."""
+    from golive.waiting import wait_for
+
+    try:
+        step()
+    except WrongCluster as error:
+        work.wrong_cluster(error)
+    except Unreachable:
+        return  # the deadline of the wait, or a look that will be tried again
+    except Exception as error:  # noqa: BLE001 - a mistake of ours must not end a rollback under way
+        work.remember(f"{type(error).__name__}: {error}")
+        wait_for("the next round", time.monotonic, (time.monotonic() + 0.2).__le__, deadline=1.0, every=0.2)

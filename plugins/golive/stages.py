@@ -125,3 +125,11 @@ def target_passed(ratified: Ratified, entries: Sequence[Entry]) -> bool:
     """Whether nothing in this run says that the cluster is another one than intended."""
     row = ratified.get(TARGET)
     return row is None or not _blocks(row, _outcomes(row, entries))
+
+
+def target_state(ratified: Ratified, entries: Sequence[Entry]) -> Outcome:
+    """What this run says of the cluster: failed is another one than intended; nothing said yet counts as passed."""
+    row = ratified.get(TARGET)
+    seen = _outcomes(row, entries) if row is not None else []
+    bad = [outcome for outcome in seen if row is not None and not row.counts_as_passed(outcome)]
+    return Outcome.FAILED if Outcome.FAILED in bad else Outcome.NOT_PROVEN if bad else Outcome.PASSED

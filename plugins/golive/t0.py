@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RollbackTarget:
-    """What may be taken back: one Rollout, while it runs ``image`` (repository without tag) at ``digest``."""
+    """What may be taken back: one Rollout, while it runs ``image`` (repository without tag), ``tag`` at ``digest``."""
 
     namespace: str
     rollout: str
@@ -28,6 +28,7 @@ class RollbackTarget:
     ingress: str
     """The stable Ingress; empty when none splits the traffic."""
     image: str
+    tag: str
     digest: str
 
     @property
@@ -45,6 +46,7 @@ def target_of(settings: Settings) -> RollbackTarget:
         canary_service=settings.services.canary,
         ingress=settings.services.ingress or "",
         image=settings.release.image,
+        tag=settings.release.tag,
         digest=settings.release.digest,
     )
 
@@ -100,24 +102,26 @@ class Release:
         found = self._cluster.find(self._target.path)
         return None if found is None else parse(found)
 
-    def is_current(self, view: RolloutView) -> bool:
-        """Whether the Rollout's own template is the release."""
-        if view.images:
-            by_name = self._named(view.images)
-            if by_name is not None:
-                return by_name
+    def is_current(self, view: RolloutView) -> bool | None:
+        """Whether the Rollout's own template is the release; ``None`` while that cannot be known."""
+        by_name = self._named(view.images) if view.images else None
+        if by_name is not None:
+            return by_name
         # A tag says nothing, and a workloadRef has no template here: what runs is looked at, once it does.
-        return view.observed and self.is_hash(view, view.current_hash)
+        return self._of_hash(view, view.current_hash) if view.observed else None
 
     def is_hash(self, view: RolloutView, pod_hash: str) -> bool:
-        """Whether the version with this pod template hash is the release."""
-        if pod_hash in self._known:
-            return self._known[pod_hash]
-        one = self.replica_set(view, pod_hash)
-        found = one is not None and self._is_set(one, pod_hash)
-        if found or (one is not None and self._named(_images(one)) is not None):
-            self._known[pod_hash] = found  # a template never changes; pods behind a tag may still have to start
-        return found
+        """Whether the version with this pod template hash is known to be the release."""
+        return self._of_hash(view, pod_hash) is True
+
+    def _of_hash(self, view: RolloutView, pod_hash: str) -> bool | None:
+        if pod_hash not in self._known:
+            one = self.replica_set(view, pod_hash) if pod_hash else None
+            found = None if one is None else self._is_set(one, pod_hash)
+            if found is None:
+                return None
+            self._known[pod_hash] = found  # a template never changes
+        return self._known[pod_hash]
 
     def replica_set(self, view: RolloutView, pod_hash: str) -> Json | None:
         """The one with this hash."""
@@ -135,36 +139,40 @@ class Release:
         """ReplicaSets of the release, running or not."""
         return [one for one in self.replica_sets(view) if self._is_set(one, text(one, "metadata", "labels", HASH))]
 
-    def _is_set(self, replica_set: Json, pod_hash: str) -> bool:
+    def elsewhere(self) -> list[str]:
+        """What runs the release in the namespace without being the Rollout's: its name may be wrong in golive.toml."""
+        root = f"/apis/apps/v1/namespaces/{self._target.namespace}/replicasets"
+        running = [one for one in self._cluster.list(root) if number(one, "spec", "replicas")]
+        return sorted(text(one, "metadata", "name") for one in running if self._named(_images(one)) is True)
+
+    def _is_set(self, replica_set: Json, pod_hash: str) -> bool | None:
         by_name = self._named(_images(replica_set))
         return self._running(pod_hash) if by_name is None else by_name
 
     def _named(self, images: Iterable[str]) -> bool | None:
-        """Decided by the references alone, or ``None`` when one names the repository by a tag only."""
+        """Decided by the references alone, or ``None`` when one has a tag only: pods tell whose bytes that is."""
         undecided = False
         for image in images:
             name, _, digest = image.partition("@")
             if digest == self._target.digest:  # the same bytes, from a mirror too
                 return True
-            undecided |= not digest and _repository(name) == self._target.image
+            if not digest and name == f"{self._target.image}:{self._target.tag}":
+                return True
+            undecided |= not digest
         return None if undecided else False
 
-    def _running(self, pod_hash: str) -> bool:
-        """Whether pods of this version run the digest, as their nodes report it."""
+    def _running(self, pod_hash: str) -> bool | None:
+        """Whether pods of this version run the digest, as their nodes report it; ``None`` before any of them says."""
         root = f"/api/v1/namespaces/{self._target.namespace}/pods"
         pods = self._cluster.list(root, labelSelector=f"{HASH}={pod_hash}") if pod_hash else []
-        ids = [text(one, "imageID") for pod in pods for one in items(pod, "status", "containerStatuses")]
-        return any(one.endswith(self._target.digest) for one in ids)
+        told = [[text(one, "imageID") for one in items(pod, "status", "containerStatuses")] for pod in pods]
+        if any(one.endswith(self._target.digest) for ids in told for one in ids):
+            return True
+        return False if any(ids and all(ids) for ids in told) else None  # a pod that runs whole tells for its version
 
 
 def _images(replica_set: Json) -> list[str]:
     return [text(one, "image") for one in items(replica_set, "spec", "template", "spec", "containers")]
-
-
-def _repository(name: str) -> str:
-    """``repo:tag`` without the tag; a port in the registry's name is no tag."""
-    head, colon, tag = name.rpartition(":")
-    return head if colon and "/" not in tag else name
 
 
 def snapshot(cluster: Cluster, target: RollbackTarget) -> T0 | None:
@@ -173,7 +181,7 @@ def snapshot(cluster: Cluster, target: RollbackTarget) -> T0 | None:
     view = release.read()
     if view is None or not view.template or not view.observed or view.phase != "Healthy":
         return None
-    if not view.stable_hash or view.stable_hash != view.current_hash or release.is_current(view):
+    if not view.stable_hash or view.stable_hash != view.current_hash or release.is_current(view) is not False:
         return None
     taken = datetime.now(UTC).isoformat(timespec="milliseconds")
     return T0(view.uid, view.generation, view.stable_hash, view.template, view.images, taken)

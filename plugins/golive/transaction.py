@@ -36,6 +36,8 @@ class Transaction:
         rolled_back_before: bool,
         note: Note,
         started: float,
+        *,
+        restores: int,
     ) -> None:
         self._cluster, self._target, self._t0, self._note = cluster, target, t0, note
         self._before, self._started = rolled_back_before, started
@@ -45,7 +47,8 @@ class Transaction:
         self._did: list[str] = []
         self._remarks: list[str] = []
         self._legs: tuple[Leg, ...] = ()
-        self._restores = 0
+        self._restores = restores
+        self._first_stable = ""
         self._restored: RolloutView | None = None
         self._abort_since: float | None = None
         self._steady = 0
@@ -114,26 +117,47 @@ class Transaction:
             self._say_once("rollback_found", {"found": self._found.value, "why": why})
             if self._found is Found.PROMOTED:
                 self._legs = (Leg("promoted", False, self._promoted(why)),)
+        if self._found is Found.UNKNOWN:
+            self._legs = (Leg("release", False, why),)
+            return False
         if self._found in (Found.NOT_STARTED, Found.PROMOTED):
             return True
         if view is None:
             self._legs = (Leg("rollout", False, f"Rollout {self._target.rollout} is gone"),)
             return False
-        if self._release.is_current(view):
+        return self._bring_back(view)
+
+    def _bring_back(self, view: RolloutView) -> bool:
+        """The release took traffic, or did a moment ago."""
+        self._first_stable = self._first_stable or view.stable_hash
+        if view.stable_hash != self._first_stable:
+            self.remember(f"the stable version changed from {self._first_stable} to {view.stable_hash} meanwhile")
+        current = self._release.is_current(view)
+        if current is not False:
             self._steady = 0
+        if current is None:
+            self._legs = (Leg("release", False, "another template came; whether it is the release is not known yet"),)
+            return False
+        if current:
             return self._take_back(view)
+        if self._release.is_hash(view, view.stable_hash):
+            return self._became_stable(view)
         if self._is_missed_restore(view):
             self._steady = 0
             return self._keep_aborted(view, "the restored template did not give the stable version's hash again")
         return self._prove(view)
 
+    def _became_stable(self, view: RolloutView) -> bool:
+        self._found = Found.PROMOTED
+        self._legs = (
+            Leg("promoted", False, self._promoted(f"the release became stable ({view.stable_hash}) meanwhile")),
+        )
+        return True
+
     def _take_back(self, view: RolloutView) -> bool:
         """The template is the release: abort, unpause, restore."""
         if view.observed and view.stable_hash == view.current_hash:
-            why = f"the release became stable ({view.stable_hash}) meanwhile"
-            self._found = Found.PROMOTED
-            self._legs = (Leg("promoted", False, self._promoted(why)),)
-            return True
+            return self._became_stable(view)
         if self._abort_first(view):
             return False
         if self._restores >= _RESTORES:
@@ -143,7 +167,7 @@ class Transaction:
             return self._keep_aborted(view, "no template to restore: it is not the Rollout's own, or was not found")
         try:
             if view.paused:
-                argo.unpause(self._cluster, self._target.path)
+                argo.unpause(self._cluster, self._target.path, view)
                 self._done("unpause")
                 return False  # it changed the generation: read again before the restore is guarded by it
             self._restore(view, template)
@@ -167,8 +191,10 @@ class Transaction:
         if view.abort and self._did:
             return True  # sent, not yet seen
         try:
-            argo.abort(self._cluster, self._target.path)
+            argo.abort(self._cluster, self._target.path, view)
         except ApiError as error:
+            if error.status == 422:
+                return True  # it is not what it was a moment ago: look again before anything else is sent
             if error.status not in (401, 403):
                 raise
             self.remember(f"abort refused: {error}")
@@ -216,7 +242,7 @@ class Transaction:
         """Not back, but without traffic: the abort stays in force, and a person has to finish."""
         self.remember(f"{why}; by hand: {self._command()}")
         if not view.aborted:
-            argo.abort(self._cluster, self._target.path)
+            argo.abort(self._cluster, self._target.path, view)
             self._done("abort")
             return False
         self._look(view)
@@ -250,7 +276,7 @@ class Transaction:
             self.tell(event, facts)
 
     def _promoted(self, why: str) -> str:
-        return f"{why}; going back after promotion is not built yet, nothing was written; by hand: {self._command()}"
+        return f"{why}; going back after promotion is not built yet; by hand: {self._command()}"
 
     def _command(self) -> str:
         return _BY_HAND.format(namespace=self._target.namespace, rollout=self._target.rollout)

@@ -15,25 +15,23 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from golive.closing import cause_of, close, judge, may_call
-from golive.criterion import Gate, Outcome, Ratified, Stage
-from golive.errors import GoliveError, JournalError
+from golive.criterion import TARGET, Gate, Outcome, Ratified, Stage
+from golive.errors import JournalError
+from golive.executor import Executor
 from golive.journal import Entry, Journal
 from golive.order import Order
-from golive.record import read_record
 from golive.redact import Redactor
-from golive.stages import target_passed
-from golive.t0 import target_of
+from golive.stages import target_passed, target_state
 from golive.types import Json, text
-from golive.verdict import calls_rollback, gate_of, outcome_of, took_back
+from golive.verdict import calls_rollback, gate_of, outcome_of
 
 if TYPE_CHECKING:
-    from golive.cluster import Cluster
-    from golive.rollback import T0, RollbackResult
+    pass
 
 TICK = 0.05
 """Seconds between two looks at the journal."""
@@ -46,106 +44,12 @@ class Watchdog:
     order: Order
     ratified: Ratified
     journal: Journal
-    redactor: Redactor
-    result: RollbackResult | None = None
-    t0: T0 | None = None
+    hands: Executor
     unproven_since: float | None = None
     unproven_cause: str = ""
     seen: int = 0
     size: int = -1
     finished: bool = False
-    cluster: Cluster | None = field(default=None)
-
-    def connect(self) -> Cluster:
-        """The one client; made when first needed, so that starting is quick."""
-        from golive.cluster import Cluster
-
-        if self.cluster is None:
-            target = self.order.settings.target
-            self.cluster = Cluster(
-                self.order.access,
-                uid=target.cluster_uid,
-                request_seconds=target.request_seconds,
-                requests_per_second=target.requests_per_second,
-            )
-        return self.cluster
-
-    def note(self, kind: str, facts: Json) -> None:
-        """Journal a step; raises ``JournalError``, which the transaction remembers and survives."""
-        self.journal.append(kind, facts)
-
-    def snapshot(self) -> None:
-        """Keep what is proven good before the first percent moves; its absence is journalled with the reason."""
-        from golive.rollback import snapshot
-
-        try:
-            self.connect().check_identity()
-            t0 = self.t0 = snapshot(self.connect(), target_of(self.order.settings))
-            self.note("t0", t0.to_json() if t0 else {"missing": "the rollout is not Healthy on another version"})
-        except GoliveError as error:
-            self.complain("t0", error)
-
-    def complain(self, what: str, error: Exception) -> None:
-        """Say on stderr (the run's watchdog.log) what went wrong where the journal may be what is broken."""
-        print(self.redactor.text(f"{what}: {type(error).__name__}: {error}"), file=sys.stderr, flush=True)  # noqa: T201
-
-    def known(self) -> tuple[T0 | None, bool]:
-        """The newest T0 snapshot in the record, and whether this release was taken back before."""
-        from golive.rollback import T0
-
-        entries = [entry for run in read_record(self.order.run.reports, self.order.run.digest) for entry in run.entries]
-        snapshots = [entry.data for entry in entries if entry.kind == "t0" and "missing" not in entry.data]
-        back = any(took_back(entry) for entry in entries)
-        return self.t0 or (T0.from_json(snapshots[-1]) if snapshots else None), back
-
-    def act(self, cause: str, started: float) -> None:
-        """Take traffic back, once; a second cause finds the result of the first."""
-        from golive.rollback import roll_back
-
-        if self.result is not None:
-            return
-        t0, before = self.known()
-        if not (self.order.armed or self.order.by_hand):
-            self.result = self.only_look(cause, t0, before)
-            return
-        self.result = roll_back(
-            self.connect(),
-            target_of(self.order.settings),
-            cause,
-            t0=t0,
-            rolled_back_before=before,
-            deadline=self.order.settings.rollback.deadline_seconds,
-            note=self.note,
-            started=started,
-        )
-        try:
-            self.note("rollback", self.result.to_json())
-        except JournalError as error:
-            self.complain("rollback", error)
-
-    def only_look(self, cause: str, t0: T0 | None, before: bool) -> RollbackResult:
-        """Disarmed: say what a rollback would find, and that it was not done."""
-        from golive.rollback import Found, Leg, RollbackResult, classify
-
-        try:
-            self.connect().check_identity()
-            found, _, why = classify(self.connect(), target_of(self.order.settings), t0=t0, already_rolled_back=before)
-        except GoliveError as error:
-            found = Found.UNKNOWN
-            leg = Leg("armed", False, f"disarmed, and whether the release takes traffic was not observed: {error}")
-        else:
-            nothing = found is Found.NOT_STARTED
-            leg = Leg("armed", nothing, f"disarmed: found {found}, nothing was written ({why})")
-        return RollbackResult(
-            cause=cause,
-            found=found,
-            did=(),
-            proven=leg.proven,
-            legs=(leg,),
-            to_request=None,
-            to_stable=None,
-            remark="" if leg.proven else "the rollback is disarmed; by hand: golive rollback",
-        )
 
     def look(self) -> None:
         """Read what the journal has new, and act on a failed p0 or on blindness past its limit."""
@@ -155,10 +59,12 @@ class Watchdog:
                 self.judge_new()
                 self.size = size
         except (OSError, JournalError) as error:
-            self.complain("journal", error)
+            self.hands.complain("journal", error)
         limit = self.order.settings.rollback.blind_limit_seconds
         if self.unproven_since is not None and time.monotonic() - self.unproven_since > limit:
-            self.act(self.unproven_cause, time.monotonic())
+            self.unproven_since = time.monotonic()
+            self.hands.act(self.unproven_cause, time.monotonic())
+        self.hands.watch_over()
 
     def judge_new(self) -> None:
         """The entries since the last look."""
@@ -169,7 +75,7 @@ class Watchdog:
         for entry in new:
             name = text(entry.data, "id")
             if calls_rollback(self.ratified, entry) and self.order.armed:
-                self.act(name, _began(entry))
+                self.hands.act(name, _began(entry))
             unproven = entry.kind == "outcome" and outcome_of(entry) is Outcome.NOT_PROVEN
             row = self.ratified.get(name)
             after = row is not None and row.stage is Stage.POSTDEPLOY
@@ -183,26 +89,29 @@ class Watchdog:
         cause = text(command, "ask")
         if cause:
             self.look()  # the journal knows since when; pytest's word stands for what could not be journalled
-            self.act(cause, time.monotonic())
+            self.hands.act(cause, time.monotonic())
+        if (looked := text(command, "look")) and self.hands.result is None:
+            self.hands.result = self.hands.only_look(looked, f"{TARGET} is not proven")
         if "finish" in command:
             self.look()
+            self.hands.settle()
             self.answer()
         self.finished = self.finished or "over" in command
 
     def answer(self) -> None:
         """Tell pytest what became of it; that pytest died meanwhile is seen, and dealt with, at the other pipe."""
-        said: Json = {"rollback": self.result.to_json() if self.result else None}
+        said: Json = {"rollback": self.hands.result.to_json() if self.hands.result else None}
         try:
             os.write(sys.stdout.fileno(), json.dumps(said).encode() + b"\n")
         except OSError as error:
-            self.complain("answer", error)
+            self.hands.complain("answer", error)
 
     def was_closed(self) -> bool:
         """Whether pytest had judged and written its verdict before it went."""
         try:
             return any(entry.kind == "finished" for entry in self.journal.read())
         except JournalError as error:
-            self.complain("journal", error)
+            self.hands.complain("journal", error)
             return False
 
     def alone(self) -> None:
@@ -211,9 +120,19 @@ class Watchdog:
             return
         order = self.order
         gone = ["pytest was gone before it had judged: killed, cancelled or disconnected"]
-        verdict = judge(order.run, order.settings, self.ratified, self.journal, order.scope, problems=gone)
-        if may_call(verdict) and self.trusted() and self.result is None:
-            self.act(cause_of(verdict), time.monotonic())
+        calls, cause = True, "session"  # where nothing can be judged, traffic goes back all the same
+        try:
+            verdict = judge(order.run, order.settings, self.ratified, self.journal, order.scope, problems=gone)
+            calls, cause = may_call(verdict), cause_of(verdict)
+            trusted = target_state(self.ratified, self.journal.read())
+        except Exception as error:  # noqa: BLE001  (the record must not stand between a failure and its rollback)
+            self.hands.complain("journal", error)
+            trusted = Outcome.PASSED  # the identity is checked again before every write
+        if calls and trusted is Outcome.PASSED:
+            self.hands.act(cause, time.monotonic())
+        elif calls and trusted is Outcome.NOT_PROVEN and self.hands.result is None:
+            self.hands.result = self.hands.only_look(cause, f"{TARGET} is not proven")
+        self.hands.settle()
         close(
             order.run,
             order.settings,
@@ -223,26 +142,20 @@ class Watchdog:
             who=order.who,
             started=order.started,
             problems=gone,
-            rollback=self.result.to_json() if self.result else None,
-            redactor=self.redactor,
+            rollback=self.hands.result.to_json() if self.hands.result else None,
+            redactor=self.hands.redactor,
         )
-
-    def trusted(self) -> bool:
-        """Whether nothing says that the cluster is another one than intended."""
-        try:
-            return target_passed(self.ratified, self.journal.read())
-        except JournalError as error:
-            self.complain("journal", error)
-            return True  # the identity is checked again before every write
 
     def follow(self, pipe: int) -> None:
         """Until pytest says that the run is over, or is gone."""
         rest = b""
         while not self.finished:
-            if not select.select([pipe], [], [], TICK)[0]:
+            # A child that pytest forked may keep the pipe open after pytest died: whose child we are tells as well.
+            orphaned = os.getppid() != self.order.driver
+            if not orphaned and not select.select([pipe], [], [], TICK)[0]:
                 self.look()
                 continue
-            data = os.read(pipe, 65536)
+            data = b"" if orphaned else os.read(pipe, 65536)
             if not data:
                 self.look()
                 if not self.order.by_hand:
@@ -273,9 +186,11 @@ def main() -> int:
         raw += part
     order = Order.from_json(json.loads(raw))
     redactor = Redactor.from_environment()
-    dog = Watchdog(order, order.ratified, Journal(order.run.journal, f"watchdog/{os.getpid()}", redactor), redactor)
+    journal = Journal(order.run.journal, f"watchdog/{os.getpid()}", redactor)
+    hands = Executor(order, journal, redactor)
+    dog = Watchdog(order, order.ratified, journal, hands)
     os.write(sys.stdout.fileno(), b'{"ready": true}\n')
-    threading.Thread(target=dog.snapshot, daemon=True).start()
+    threading.Thread(target=hands.snapshot, daemon=True).start()
     try:
         dog.follow(pipe)
     except Exception:  # noqa: BLE001  (whatever it is, it is kept: a silent watchdog would be the worst)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from pathlib import Path
 
@@ -43,8 +44,22 @@ def pytest_runtest_call(item: pytest.Item) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if _WHAT == "worker-dies-during" and _WORKER and _is(item):
         os.kill(os.getpid(), signal.SIGKILL)
+    if _WHAT == "die-and-leave-a-child" and _is(item):
+        if os.fork() == 0:  # it has all our descriptors, the watchdog's pipe among them
+            select.select([], [], [], 20)
+            os._exit(0)
+        os.kill(os.getpid(), signal.SIGKILL)
     if _WHAT == "wait-for-file" and _is(item):
         Path(_ARGUMENT_FILE).with_suffix(".reached").touch()
+        from golive.waiting import wait_for
+
+        wait_for("the test's word", Path(_ARGUMENT_FILE).exists, bool, deadline=60, every=0.02)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """Stay for a while after the last test, as a long stage would."""
+    if _WHAT == "linger" and not _WORKER:
         from golive.waiting import wait_for
 
         wait_for("the test's word", Path(_ARGUMENT_FILE).exists, bool, deadline=60, every=0.02)

@@ -90,6 +90,7 @@ selector = "app.kubernetes.io/name=argo-rollouts"
 [rollback]
 # A rollback takes less than a second here; production keeps the default of 120.
 deadline_seconds = 10.0
+settle_seconds = 1.0
 blind_limit_seconds = 300.0
 
 [record]
