@@ -37,6 +37,7 @@ class Executor:
     redactor: Redactor
     result: RollbackResult | None = None
     t0: T0 | None = None
+    acted: bool = False
     restores: int = 0
     proven_at: float = 0.0
     next_look: float = 0.0
@@ -116,7 +117,7 @@ class Executor:
         if not (self.order.armed or self.order.by_hand):
             self.result = self.only_look(cause, "the rollback is disarmed")
             return
-        deadline = self.order.settings.rollback.deadline_seconds
+        deadline, self.acted = self.order.settings.rollback.deadline_seconds, True
         result = roll_back(
             self.connect(),
             target_of(self.order.settings),
@@ -166,7 +167,7 @@ class Executor:
         while self.result.did and (left := self.proven_at + calm - time.monotonic()) > 0:
             self.watch_over()
             wait_for("the next look", time.monotonic, (time.monotonic() + min(left, 0.2)).__le__, deadline=1, every=0.2)
-        if self.order.armed or self.order.by_hand:
+        if self.acted:  # where nothing may be written, what was seen is all there is to say
             self.act(self.result.cause, time.monotonic(), final=True)
 
     def only_look(self, cause: str, why_not: str) -> RollbackResult:
