@@ -70,7 +70,7 @@ def test_the_credentials_can_do_what_this_run_will_do(
 def test_argo_rollouts_is_installed_and_its_controller_is_alive(
     rollout: Rollout, settings: Settings, evidence: Recorder
 ) -> None:
-    """Argo's CRDs MUST be served, its controller Ready, and a rollout's newest generation observed.
+    """Argo's CRDs MUST be served, its controller Ready, and the rollout's newest generation observed.
 
     Runbook: section 0
     """
@@ -93,11 +93,12 @@ def test_argo_rollouts_is_installed_and_its_controller_is_alive(
         observed=f"Ready: {', '.join(ready)}" if ready else f"none Ready: {seen}",
         fix=f"kubectl -n {settings.argo.namespace} describe pods; without the controller no abort is carried out",
     )
-    known = [one for one in rollout.all() if one.generation is not None]
+    target = rollout.facts()
+    known = [target] if target.exists else [one for one in rollout.all() if one.generation is not None]
     behind = [f"{one.name} {one.observed_generation} of {one.generation}" for one in known]
     evidence.check(
         any(one.observed_generation == one.generation for one in known),
-        expected=f"a rollout in {settings.target.namespace} whose observedGeneration equals its generation",
+        expected=f"observedGeneration equals generation: rollout {target.name}, or any other before the first release",
         observed=", ".join(behind) or "there is no rollout",
         fix="apply the rollout, or read the controller's log: "
         f"kubectl -n {settings.argo.namespace} logs deploy/argo-rollouts",
@@ -108,7 +109,7 @@ def test_argo_rollouts_is_installed_and_its_controller_is_alive(
 @pytest.mark.preflight
 @pytest.mark.criterion("0.5-services")
 def test_stable_and_canary_services_can_split_traffic(rollout: Rollout, settings: Settings, evidence: Recorder) -> None:
-    """Both Services MUST exist, select the rollout's pods, differ, and be named by the rollout; stable MUST be ready.
+    """Services and Ingress MUST lead to the rollout's pods and be named by a rollout that Argo can carry out.
 
     Runbook: section 0
     """
@@ -131,19 +132,45 @@ def test_stable_and_canary_services_can_split_traffic(rollout: Rollout, settings
         fix=f"kubectl -n {settings.target.namespace} describe svc {stable.name}; without it nothing can be taken back",
     )
     evidence.check(
-        (routing.stable_service, routing.canary_service) == (stable.name, canary.name) and bool(routing.routers),
+        routing.splits(stable.name, canary.name),
         expected=f"the rollout's trafficRouting names {stable.name} and {canary.name}",
         observed=f"it names {routing.stable_service or 'none'} and {routing.canary_service or 'none'}, "
         f"router: {', '.join(routing.routers) or 'none'}",
         fix="correct spec.strategy.canary of the rollout, or [services] of golive.toml",
     )
-    wanted = settings.services.ingress
+    _ingresses_lead_to_stable(rollout, stable, settings, evidence)
+    seen = f"phase {facts.phase}{facts.message and f': {facts.message}'}"
+    evidence.check(
+        not facts.message.startswith("InvalidSpec"),
+        expected=f"Argo accepts rollout {facts.name}: its message does not say InvalidSpec",
+        observed=seen,
+        fix="correct what the message names; until then Argo carries nothing out, an abort neither",
+    )
+
+
+def _ingresses_lead_to_stable(rollout: Rollout, stable: ServiceFacts, settings: Settings, evidence: Recorder) -> None:
+    wanted, routing, namespace = settings.services.ingress, rollout.routing(), settings.target.namespace
     evidence.check(
         wanted is None or wanted in routing.stable_ingresses,
         expected=f"stable Ingress {wanted or 'not configured'}",
         observed=f"the rollout names {', '.join(routing.stable_ingresses) or 'none'}",
         fix="correct trafficRouting.nginx.stableIngress of the rollout, or services.ingress of golive.toml",
     )
+    for one in [rollout.ingress(name) for name in routing.stable_ingresses]:
+        seen = ", ".join(f"{name}:{port}" for name, port in one.backends) or "no Service"
+        evidence.attach(f"Ingress {one.name}", seen if one.exists else "there is none")
+        evidence.check(
+            one.exists,
+            expected=f"Ingress {one.name} exists in {namespace}",
+            observed="it does" if one.exists else "there is no such Ingress",
+            fix=f"create it: kubectl -n {namespace} apply -f {settings.release.manifest.name}, once reviewed",
+        )
+        evidence.check(
+            one.leads_to(stable.name, stable.ports),
+            expected=f"a rule of Ingress {one.name} leads to Service {stable.name}, and to a port it has",
+            observed=f"its rules lead to {seen}; the Service has port {', '.join(map(str, stable.ports.values()))}",
+            fix=f"correct spec.rules of Ingress {one.name}; Argo splits only what leads to the stable Service",
+        )
 
 
 def _exists_and_selects(service: ServiceFacts, labels: object, settings: Settings, evidence: Recorder) -> None:
@@ -160,6 +187,12 @@ def _exists_and_selects(service: ServiceFacts, labels: object, settings: Setting
         expected=f"Service {service.name} selects the rollout's pods ({labels})",
         observed=f"its selector is {dict(service.selector)}",
         fix=f"correct spec.selector of Service {service.name}; Argo adds the pod template hash itself",
+    )
+    evidence.check(
+        not service.dead_ends,
+        expected=f"each port of Service {service.name} leads to a port that a container of its pods declares",
+        observed=f"nowhere: {', '.join(service.dead_ends)}" if service.dead_ends else "each does",
+        fix=f"correct targetPort of Service {service.name}, or declare the containerPort in the rollout's template",
     )
 
 

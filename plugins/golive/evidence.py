@@ -37,6 +37,11 @@ class Recorder:
     failed: ClaimFailed | None = None
     """The first claim that did not hold; it counts also where somebody caught the exception."""
 
+    @property
+    def claimed(self) -> bool:
+        """Whether at least one claim was made, and said what it saw."""
+        return any(seen.strip() for _, seen in self._claims)
+
     def attach(self, name: str, content: str) -> None:
         """Keep a piece of evidence: what was read, from where."""
         more = len(content) - MOST_TEXT

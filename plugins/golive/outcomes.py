@@ -14,6 +14,7 @@ from golive.errors import GoliveError, JournalError
 from golive.evidence import ClaimFailed, Recorder
 from golive.journal import Journal
 from golive.types import Json
+from golive.verdict import NO_CLAIM
 
 PROPERTY = "golive"
 """Name of the report property that carries an outcome to the controller, beside the journal."""
@@ -47,7 +48,8 @@ def watched(item: pytest.Item) -> Watched:
 def conclude(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> Outcome | None:
     """What this phase decides: a failure or a doubt at once, a pass only when the teardown went well too.
 
-    The exception counts, not what other plugins made of the report; a failed claim counts even when it was caught.
+    A test that claimed nothing observed nothing, whoever says that it passed. The exception counts, not what other
+    plugins made of the report; a failed claim counts even when it was caught.
     """
     state = watched(item)
     claimed = report.when == "call" and state.recorder.failed is not None
@@ -59,7 +61,8 @@ def conclude(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     if report.outcome != "passed" or hasattr(report, "wasxfail"):
         return Outcome.NOT_PROVEN
     if report.when == "teardown":
-        return Outcome.PASSED if state.called and state.recorder.failed is None else Outcome.NOT_PROVEN
+        proven = state.called and state.recorder.failed is None and state.recorder.claimed
+        return Outcome.PASSED if proven else Outcome.NOT_PROVEN
     state.called = state.called or report.when == "call"
     return None
 
@@ -81,15 +84,15 @@ def entry_of(
     row = ratified.get(item.stash[ID])
     if outcome is not Outcome.PASSED and not (outcome is Outcome.FAILED and state.recorder.failed):
         data["expected"] = data["expected"] or (row.title if row else "")
-        data["observed"] = _why(call, report)
+        data["observed"] = _why(call, report, called=state.called)
         data["fix"] = data["fix"] or "make it observable and run the stage again; nothing was observed to be wrong"
     seconds = time.monotonic() - state.began
     return {"id": item.stash[ID], "outcome": outcome.value, "nodeid": item.nodeid, "seconds": seconds, **data}
 
 
-def _why(call: pytest.CallInfo[None], report: pytest.TestReport) -> str:
+def _why(call: pytest.CallInfo[None], report: pytest.TestReport, *, called: bool) -> str:
     if call.excinfo is None:
-        return _why_not(report)
+        return _why_not(report, called=called)
     value = call.excinfo.value
     if isinstance(value, pytest.skip.Exception):
         return f"skipped: {value.msg}"
@@ -100,9 +103,11 @@ def _why(call: pytest.CallInfo[None], report: pytest.TestReport) -> str:
     return f"{kind}{str(value) or 'no message'}{f' ({phase})' if phase else ''}"
 
 
-def _why_not(report: pytest.TestReport) -> str:
+def _why_not(report: pytest.TestReport, *, called: bool) -> str:
     if hasattr(report, "wasxfail") or "[XPASS(strict)]" in str(report.longrepr):
         return "the test is marked xfail: whatever it did, it proves nothing"
+    if report.outcome == "passed" and called:
+        return NO_CLAIM
     if report.outcome == "passed":
         return "the body of the test never ran: only its set-up and teardown did"
     return f"a plugin reported it as {report.outcome}, without an exception"

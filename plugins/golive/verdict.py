@@ -93,6 +93,7 @@ class Verdict:
 
 
 _WORST = (Outcome.FAILED, Outcome.NOT_PROVEN, Outcome.OFF, Outcome.ATTESTED, Outcome.PASSED)
+NO_CLAIM = "the test claimed nothing"
 NO_OUTCOME = "no outcome was recorded: the test was not collected, was interrupted, or its process died"
 
 
@@ -134,11 +135,12 @@ def _judge(row: Criterion, entries: Sequence[Entry]) -> Judged:
     worst = min(seen, key=lambda entry: _WORST.index(outcome_of(entry)))
     data = worst.data
     seconds = data.get("seconds")
+    silent = text(data, "outcome") == Outcome.PASSED and not text(data, "observed").strip()
     return Judged(
         row,
         outcome_of(worst),
         text(data, "expected") or row.title,
-        text(data, "observed"),
+        NO_CLAIM if silent else text(data, "observed"),
         text(data, "fix"),
         tuple(item for item in _texts(data, "evidence")),
         float(seconds) if isinstance(seconds, int | float) else 0.0,
@@ -163,11 +165,12 @@ def _texts(data: Json, key: str) -> list[str]:
 
 
 def outcome_of(entry: Entry) -> Outcome:
-    """The outcome an entry records; an unknown word is not a pass."""
+    """The outcome an entry records; an unknown word is not a pass, neither is one that says nothing of what it saw."""
     try:
-        return Outcome(text(entry.data, "outcome"))
+        found = Outcome(text(entry.data, "outcome"))
     except ValueError:
         return Outcome.NOT_PROVEN
+    return Outcome.NOT_PROVEN if found is Outcome.PASSED and not text(entry.data, "observed").strip() else found
 
 
 def _problems(ratified: Ratified, entries: Sequence[Entry], judged: Sequence[Judged]) -> list[str]:

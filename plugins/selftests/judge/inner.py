@@ -32,8 +32,16 @@ class Row:
         return f'{head}runbook = "0"\ntitle = "{self.id} holds"\n{self.more}\n'
 
 
-def claim(row: Row, body: str, *, name: str = "", arguments: str = "", above: str = "") -> str:
-    """A test that is this criterion; ``above`` is one more decorator."""
+_HOLDS = "evidence.check(True, expected='it holds', observed='it does', fix='none')"
+
+
+def claim(row: Row, body: str, *, name: str = "", arguments: str = "", above: str = "", claims: bool = True) -> str:
+    """A test that is this criterion; ``above`` is one more decorator.
+
+    A body that makes no claim of its own makes one at its end, unless ``claims`` is false.
+    """
+    if claims and "evidence" not in arguments:
+        body, arguments = f"{body}\n{_HOLDS}", f"{arguments}, evidence".lstrip(", ")
     word = name or row.id.replace("-", "_").replace(".", "_")
     lines = "\n".join(f"    {line}" for line in body.splitlines())
     return (
@@ -120,11 +128,11 @@ class Suite:
         """Write a Python file."""
         (self.path / name).write_text(PRELUDE + "\n".join(sources), encoding="utf-8")
 
-    def one(self, body: str, *, arguments: str = "", above: str = "") -> None:
+    def one(self, body: str, *, arguments: str = "", above: str = "", claims: bool = True) -> None:
         """A suite of one p0 criterion."""
         row = Row(SERVICES)
         self.list(row)
-        self.write("test_inner.py", claim(row, body, arguments=arguments, above=above))
+        self.write("test_inner.py", claim(row, body, arguments=arguments, above=above, claims=claims))
 
     def run(self, *args: str, timeout: float = 60.0) -> Result:
         """Run pytest on it."""

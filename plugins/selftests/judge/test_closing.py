@@ -29,7 +29,7 @@ SCOPE = (Stage.PREFLIGHT,)
 def opened(tmp_path: Path) -> tuple[Run, Journal]:
     about: Json = {"ratified": "sha"}
     run, journal = open_run(tmp_path, SETTINGS.release.digest, Redactor(), who="test", about=about)
-    journal.append("outcome", {"id": P0.id, "outcome": "passed"})
+    journal.append("outcome", {"id": P0.id, "outcome": "passed", "observed": "it holds"})
     return run, journal
 
 
@@ -95,7 +95,8 @@ def test_the_schema_allows_no_go_only_while_a_run_is_under_way() -> None:
 def verdict_of(scope: tuple[Stage, ...], *words: tuple[str, str], problems: tuple[str, ...] = ()) -> Verdict:
     from golive.journal import Entry
 
-    entries = [Entry(0, "2026-11-24T00:00:00+00:00", "t", "outcome", {"id": i, "outcome": w}, "", "") for i, w in words]
+    said: list[Json] = [{"id": name, "outcome": word, "observed": f"saw {word}"} for name, word in words]
+    entries = [Entry(0, "2026-11-24T00:00:00+00:00", "t", "outcome", data, "", "") for data in said]
     return decide(LIST, entries, scope=scope, problems=problems)
 
 

@@ -182,6 +182,37 @@ def test_a_case_taken_out_after_collection_is_not_proven(suite: Suite) -> None:
     assert (done.exit, done.outcome(SERVICES)) == (NO_GO, "not_proven")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "pass",
+        "evidence.attach('selector', 'app=maestro')",
+        "evidence.check(True, expected='it holds', observed=' ', fix='none')",
+        "evidence.observed = 'it does'",
+    ],
+)
+def test_a_body_that_claims_nothing_is_not_proven(suite: Suite, body: str) -> None:
+    suite.one(body, arguments="evidence")
+    done = suite.run()
+    assert (done.exit, done.outcome(SERVICES)) == (NO_GO, "not_proven")
+    assert done.criterion(SERVICES)["observed"] == "the test claimed nothing"
+
+
+@EVERYWHERE
+def test_a_body_without_evidence_is_not_proven(suite: Suite, workers: tuple[str, ...]) -> None:
+    suite.one(PASSES, claims=False)
+    done = suite.run(*workers)
+    assert (done.exit, done.outcome(SERVICES)) == (NO_GO, "not_proven")
+
+
+def test_a_call_that_a_plugin_swallowed_is_not_proven(suite: Suite) -> None:
+    suite.one(FAILS)
+    suite.write("conftest.py", "@pytest.hookimpl(tryfirst=True)\ndef pytest_pyfunc_call(pyfuncitem):\n    return True")
+    done = suite.run()
+    assert (done.exit, done.outcome(SERVICES)) == (NO_GO, "not_proven")
+    assert done.criterion(SERVICES)["observed"] == "the test claimed nothing"
+
+
 @pytest.mark.parametrize("flag", ["--setup-only", "--setup-plan"])
 def test_running_no_bodies_is_refused(suite: Suite, flag: str) -> None:
     suite.one(PASSES)

@@ -30,7 +30,7 @@ def entry(kind: str, data: Json, hours: float = 0.0) -> Entry:
 
 
 def outcome(name: str, word: str, hours: float = 0.0, nodeid: str = "") -> Entry:
-    return entry("outcome", {"id": name, "outcome": word, "nodeid": nodeid}, hours)
+    return entry("outcome", {"id": name, "outcome": word, "nodeid": nodeid, "observed": f"saw {word}"}, hours)
 
 
 @pytest.mark.parametrize(

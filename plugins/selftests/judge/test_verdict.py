@@ -46,6 +46,16 @@ def preflight(*entries: Entry, ratified: Ratified = LIST, earlier: tuple[Kept, .
     return decide(ratified, entries, scope=[Stage.PREFLIGHT], earlier=earlier)
 
 
+@pytest.mark.parametrize("seen", ["", " \n", None])
+def test_a_pass_that_says_nothing_of_what_it_saw_is_not_proven(seen: str | None) -> None:
+    empty = entry("outcome", {"id": A, "outcome": "passed", "observed": seen})
+    verdict = preflight(empty, *passes(B, P1))
+    assert (verdict.decision, verdict.criteria[0].outcome) == (Decision.NO_GO, Outcome.NOT_PROVEN)
+    assert verdict.criteria[0].observed == "the test claimed nothing"
+    earlier = run("1", empty, *passes(B, P1))
+    assert decide(WHOLE, passes(LATER), scope=[Stage.LOAD], earlier=(earlier,)).release is Decision.PENDING
+
+
 def test_every_pass_is_go() -> None:
     verdict = preflight(*passes(A, B, P1))
     assert (verdict.decision, verdict.release, verdict.exit_code) == (Decision.GO, Decision.GO, Exit.GO)

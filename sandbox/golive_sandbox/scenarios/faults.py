@@ -101,6 +101,19 @@ _SERVICES = (
         services.route_elsewhere,
         services.route_back,
     ),
+    Fault("ingress-missing", "the stable Ingress is deleted", services.ingress_away, services.ingress_back),
+    Fault(
+        "ingress-routes-elsewhere",
+        "the stable Ingress leads to another Service than the stable one",
+        services.lead(services.OTHER),
+        services.lead(services.STABLE),
+    ),
+    Fault(
+        "stable-leads-to-no-port",
+        "the stable Service's port leads to one that no container has",
+        services.target(9999),
+        services.target(4000),
+    ),
 )
 _MANIFEST = (
     manifest(
@@ -121,6 +134,19 @@ _MANIFEST = (
         r"^    - name: http\n      port: 4000",
         "    - name: http\n      port: 70000",
     ),
+    manifest("manifest-other-tag", "the reviewed manifest has another tag at the digest", r":v[0-9.]+@", ":v0.0.1@"),
+    manifest(
+        "manifest-skips-canary",
+        "the reviewed manifest sends its canary through the stable Service",
+        r"^      canaryService: \S+",
+        "      canaryService: maestro-server",
+    ),
+    manifest(
+        "manifest-without-steps",
+        "the reviewed manifest has no canary steps",
+        r"^      steps:\n(        - .*\n)+",
+        "      steps: []\n",
+    ),
 )
 _PEOPLE = (
     settings("role-empty", "nobody is named as SRE", lambda now: now.with_person("sre", "")),
@@ -128,6 +154,12 @@ _PEOPLE = (
         "one-person-two-roles",
         "the release driver approves the own release",
         lambda now: now.with_person("approver", now.people["release_driver"]),
+    ),
+    settings("approver-empty", "an approver without a name is given", lambda now: now.with_person("approver", "")),
+    settings(
+        "approver-unseen",
+        "the release driver approves the own release, with a character that nobody sees in the name",
+        lambda now: now.with_person("approver", f"\u200b{now.people['release_driver']}"),
     ),
 )
 _RELEASES = (

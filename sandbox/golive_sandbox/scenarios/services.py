@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from golive_sandbox import waiting
 from golive_sandbox.scenarios.fault import Act
-from golive_sandbox.types import Json, mapping
+from golive_sandbox.types import Json, JsonValue, items, mapping, text
 from golive_sandbox.world import paths
 from golive_sandbox.world.world import World
 
@@ -24,6 +25,60 @@ async def canary_back(world: World) -> None:
     await world.rollout.until_settled()
 
 
+def _ingresses(world: World) -> str:
+    return f"/apis/networking.k8s.io/v1/namespaces/{world.namespace}/ingresses"
+
+
+async def ingress_away(world: World) -> None:
+    """Delete the stable Ingress."""
+    path = f"{_ingresses(world)}/{STABLE}"
+    world.saved["ingress-missing"] = paths.stripped(await world.api.get(path))
+    await world.api.delete(path)  # Argo notices when it next has something to do
+
+
+async def ingress_back(world: World) -> None:
+    """Create it again."""
+    await world.api.create(_ingresses(world), world.saved.pop("ingress-missing"))
+    await world.rollout.until_settled()
+
+
+def lead(service: str) -> Act:
+    """Let the stable Ingress lead to ``service``."""
+
+    async def act(world: World) -> None:
+        path = f"{_ingresses(world)}/{STABLE}"
+        rules: list[JsonValue] = [*items(await world.api.get(path), "spec", "rules")]
+        for rule in rules:
+            for one in items(rule, "http", "paths"):
+                mapping(one, "backend", "service")["name"] = service
+        await world.api.patch(path, {"spec": {"rules": rules}})
+        await (world.rollout.until_settled() if service == STABLE else _until_refused(world))
+
+    return act
+
+
+def target(port: int) -> Act:
+    """Let the stable Service's port lead to ``port`` of the pods."""
+
+    async def act(world: World) -> None:
+        path = world.path("services", STABLE)
+        ports: list[JsonValue] = [
+            {**one, "targetPort": port} for one in items(await world.api.get(path), "spec", "ports")
+        ]
+        await world.api.patch(path, {"spec": {"ports": ports}})
+
+    return act
+
+
+async def _until_refused(world: World) -> None:
+    await waiting.wait_for(
+        "Argo says InvalidSpec",
+        world.rollout.read,
+        lambda now: text(now, "status", "message").startswith("InvalidSpec"),
+        deadline=60.0,
+    )
+
+
 async def scale_to_nothing(world: World) -> None:
     """No pod at all."""
     await world.rollout.scale(0)
@@ -41,6 +96,8 @@ def select(service: str, name: str) -> Act:
     async def act(world: World) -> None:
         body: Json = {"spec": {"selector": {"app.kubernetes.io/name": name}}}
         await world.api.patch(world.path("services", service), body)
+        if name == STABLE:  # as it was
+            await world.rollout.until_settled()
 
     return act
 

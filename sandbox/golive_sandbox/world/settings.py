@@ -113,7 +113,8 @@ two_person = true
 
 
 def _contact(name: str) -> str:
-    return f"mailto:{name.lower().replace(' ', '.')}@example.com" if name else ""
+    seen = "".join(one for one in name if one.isprintable())
+    return f"mailto:{seen.lower().replace(' ', '.')}@example.com" if seen else ""
 
 
 def _quoted(value: str) -> str:
