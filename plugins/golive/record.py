@@ -25,6 +25,7 @@ from golive.waiting import wait_for
 
 JOURNAL = "journal.jsonl"
 VERDICT = "verdict.json"
+PREVIOUS = "verdict.previous.json"
 _SESSION = ".session"
 
 
@@ -161,6 +162,16 @@ def _took(file: TextIO, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def set_aside(reports: Path, *, ours: bool = False) -> None:
+    """Where no run could begin, an earlier verdict is not this one's: it becomes ``verdict.previous.json``.
+
+    Makes nothing where there is none, and leaves another running session's alone; ``ours``: this one holds the folder.
+    """
+    with contextlib.suppress(OSError):
+        if ours or not session_holder(reports):
+            (reports / VERDICT).replace(reports / PREVIOUS)
 
 
 def write_json(path: Path, value: Json) -> None:

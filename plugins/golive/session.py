@@ -12,8 +12,8 @@ import pytest
 from golive import allure_report
 from golive.access import Access
 from golive.collecting import ID, arrange, contract_problem, criterion_id, journal_collected
-from golive.config import Settings
-from golive.criterion import Ratified, Stage
+from golive.criterion import Stage
+from golive.given import Given
 from golive.journal import Journal
 from golive.outcomes import NotStarted, record, watched
 from golive.record import Run, read_record
@@ -35,10 +35,11 @@ class Judge:
     distributed = False
     """Whether other processes judge at the same time, so that a gate may wait for them."""
 
-    def __init__(self, settings: Settings, ratified: Ratified, scope: tuple[Stage, ...]) -> None:
-        self.settings, self.ratified, self.scope = settings, ratified, scope
+    def __init__(self, given: Given, scope: tuple[Stage, ...]) -> None:
+        self.given, self.scope = given, scope
+        self.settings, self.ratified = given.settings, given.ratified
         self.redactor = Redactor.from_environment()
-        self.armed = settings.armed
+        self.armed = given.settings.armed
         self.generated: dict[str, str] = {}
         self.access: Access
         self.run: Run
@@ -74,6 +75,8 @@ class Judge:
         row = self.ratified.get(item.stash[ID]) if ID in item.stash else None
         if ID not in item.stash:
             return
+        if self.given.refusal:
+            raise NotStarted(self.given.refusal)
         if row is None:
             raise NotStarted(f"{item.stash[ID]} is not in the ratified list")
         watched(item)
@@ -131,10 +134,8 @@ class Bench(Judge):
 
     distributed = True
 
-    def __init__(
-        self, settings: Settings, ratified: Ratified, scope: tuple[Stage, ...], shared: str, *, who: str
-    ) -> None:
-        super().__init__(settings, ratified, scope)
+    def __init__(self, given: Given, scope: tuple[Stage, ...], shared: str, *, who: str) -> None:
+        super().__init__(given, scope)
         data: Json = json.loads(shared)
         self.armed = data["armed"] is True
         self.access = Access.from_json(cast("Json", data["access"]))
