@@ -135,7 +135,7 @@ class Controller(Judge):
             self.other_failures += 1
         for data in outcomes:
             if "journal_error" in data:
-                self.problems.append(f"the record is not whole: {data['journal_error']}")
+                self.complain(str(data["journal_error"]))
             if self.armed and not self._asked and self._takes_back(data):
                 self._asked = True
                 self._call(text(data, "id"))
@@ -171,7 +171,11 @@ class Controller(Judge):
         try:
             self.journal.append(kind, data)
         except JournalError as error:
-            self.problems.append(f"the record is not whole: {error}")
+            self.complain(str(error))
+
+    def complain(self, problem: str) -> None:
+        """The verdict says it."""
+        self.problems.append(f"the record is not whole: {problem}")
 
     def _takes_back(self, data: Json) -> bool:
         return calls_rollback(self.ratified, Entry(0, "", "", "outcome", data, "", ""))

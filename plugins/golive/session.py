@@ -13,6 +13,7 @@ from golive import allure_report
 from golive.access import Access
 from golive.collecting import ID, arrange, contract_problem, criterion_id, journal_collected
 from golive.criterion import Stage
+from golive.errors import JournalError
 from golive.given import Given
 from golive.journal import Journal
 from golive.outcomes import NotStarted, record, watched
@@ -67,7 +68,14 @@ class Judge:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """What will run is final now: journal what is missing. Not called in an xdist controller."""
         rows = self.ratified.in_scope(self.scope)
-        journal_collected(session.items, self.generated, self.run, rows, self.journal)
+        try:
+            journal_collected(session.items, self.generated, self.run, rows, self.journal)
+        except JournalError as error:
+            self.journal.give_up()  # closes every gate: nothing that would be judged now could be kept
+            self.complain(str(error))
+
+    def complain(self, problem: str) -> None:
+        """The record is not whole. A worker has said so by closing the gates; the controller has its verdict say it."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -80,7 +88,8 @@ class Judge:
         if row is None:
             raise NotStarted(f"{item.stash[ID]} is not in the ratified list")
         watched(item)
-        earlier = tuple(kept for kept in read_record(self.run.reports, self.run.digest) if kept.run != self.run.id)
+        kept = read_record(self.run.reports, self.run.digest, self.settings.target)
+        earlier = tuple(one for one in kept if one.run != self.run.id)
         fresh = timedelta(hours=self.settings.record.fresh_hours)
 
         def look() -> tuple[Door, str]:

@@ -93,7 +93,8 @@ class Watchdog:
         """The newest T0 snapshot in the record, and whether this release was taken back before."""
         from golive.rollback import T0
 
-        entries = [entry for run in read_record(self.order.run.reports, self.order.run.digest) for entry in run.entries]
+        kept = read_record(self.order.run.reports, self.order.run.digest, self.order.settings.target)
+        entries = [entry for run in kept for entry in run.entries]
         snapshots = [entry.data for entry in entries if entry.kind == "t0" and "missing" not in entry.data]
         back = any(took_back(entry) for entry in entries)
         return self.t0 or (T0.from_json(snapshots[-1]) if snapshots else None), back

@@ -64,6 +64,21 @@ def test_a_manifest_that_was_edited_during_the_run_is_no_go(suite: Suite, how: s
     assert "m.yaml was changed while the run was under way" in str(done.verdict["problems"])
 
 
+@EVERYWHERE
+def test_a_disk_that_is_full_at_collection_is_no_go_with_the_usual_block(
+    suite: Suite, workers: tuple[str, ...]
+) -> None:
+    suite.one("assert os")
+    full = "import golive.collecting\ndef full(*_):\n    raise OSError(28, 'No space left on device')\n"
+    suite.write("conftest.py", full, "golive.collecting.once_per_run = full")
+    done = suite.run(*workers)
+    assert (done.exit, done.word, done.outcome(SERVICES)) == (NO_GO, "NO-GO", "not_proven")
+    assert "INTERNALERROR" not in done.out
+    assert "release_verdict: NO-GO" in done.out
+    if not workers:
+        assert "No space left on device" in str(done.verdict["problems"])
+
+
 @pytest.mark.parametrize("how", ["settings", "record", "plan", "look", "nothing"])
 def test_a_start_that_fails_leaves_no_earlier_go(suite: Suite, how: str) -> None:
     suite.one("assert os")
