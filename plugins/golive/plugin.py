@@ -21,11 +21,14 @@ from golive.evidence import Recorder
 from golive.given import Given, given_by_controller, read_given
 from golive.outcomes import watched
 from golive.record import set_aside
+from golive.redact import Redactor
 from golive.rooting import CONFIG, start_again_where_misread
 from golive.session import Bench, Judge
 from golive.stages import MARKERS, scope_of
+from golive.types import Json
 
 JUDGE = "golive-judge"
+_PLANS = "golive-plan"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -103,6 +106,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _join(config: pytest.Config, worker: dict[str, object]) -> None:
     """A worker judges what the controller read, and nothing where that does not judge."""
+    if _PLANS in worker:
+        config.pluginmanager.register(Idle(), _PLANS)
     if "golive" not in worker:
         return
     shared = str(worker["golive"])
@@ -125,7 +130,7 @@ def _become_judge(config: pytest.Config, given: Given) -> None:
         raise ConfigError("--setup-only, --setup-plan: expected whole tests to judge, found their set-up alone")
     scope = _scope(config, given)
     if config.getoption("golive_plan"):
-        config.pluginmanager.register(Plan(given.settings, given.ratified, scope), "golive-plan")
+        config.pluginmanager.register(Plan(given.settings, given.ratified, scope), _PLANS)
         return
     controller = Controller(
         given,
@@ -143,6 +148,13 @@ def _become_judge(config: pytest.Config, given: Given) -> None:
 def reports_folder(config: pytest.Config) -> Path:
     """Where the record is kept, relative to where pytest was called."""
     return config.invocation_params.dir / (config.getoption("golive_report_dir") or "reports")
+
+
+@pytest.hookimpl(optionalhook=True, trylast=True)
+def pytest_metadata(metadata: Json, config: pytest.Config) -> None:
+    """What pytest-metadata shows in the header, on the HTML page and in JUnit files, with its secrets masked."""
+    if config.getoption("golive_config") is not None or config_file(config).exists() or hasattr(config, "workerinput"):
+        metadata.update(Redactor.from_environment().json(dict(metadata)))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -164,6 +176,15 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
     return judge.exit_status(int(status or 0)) or status
 
 
+class Idle:
+    """A worker while its controller prints the plan: it runs nothing."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> bool:
+        """Instead of waiting for tests."""
+        return True
+
+
 class Plan:
     """``--golive-plan``: say what would be done, and do nothing."""
 
@@ -180,6 +201,11 @@ class Plan:
             reporter.write("\n" + plan(self.settings, self.ratified, cast("tuple[str, ...]", self.scope)))
         return True
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: object) -> None:
+        """Tell a worker."""
+        cast("dict[str, str]", node.workerinput)[_PLANS] = "yes"  # type: ignore[attr-defined]
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Nothing was tested, on purpose."""
         session.exitstatus = pytest.ExitCode.OK
@@ -193,7 +219,7 @@ def judge_of(config: pytest.Config) -> Judge | None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Criteria without a judge would pass without a verdict: exit 4."""
     config = session.config
-    inert = judge_of(config) is None and not config.getoption("golive_plan")
+    inert = judge_of(config) is None and not config.pluginmanager.has_plugin(_PLANS)
     if not inert or _only_shows(config) or not any(criterion_id(item, None) for item in session.items):
         return
     file = config_file(config)

@@ -97,3 +97,13 @@ def test_a_start_that_fails_leaves_no_earlier_go(suite: Suite, how: str) -> None
     moved = how in ("settings", "record")
     assert (reports / "verdict.json").exists() == (how in ("plan", "look"))
     assert (reports / "verdict.previous.json").exists() == moved
+
+
+@EVERYWHERE
+def test_a_plan_runs_nothing_and_is_no_way_around_the_judge(suite: Suite, workers: tuple[str, ...]) -> None:
+    suite.one("open('ran', 'w')")
+    assert suite.run("--golive-plan", *workers).exit == 0
+    assert not (suite.path / "ran").exists()
+    (suite.path / "golive.toml").unlink()
+    done = suite.run("--golive-plan", *workers)
+    assert (done.exit, "there is no judge" in done.out) == (4, True)
