@@ -51,7 +51,9 @@ def roll_back_by_hand(settings: Settings, ratified: Path, reports: Path) -> Json
 def _open(settings: Settings, reports: Path, who: str) -> Run:
     """A run in the record; where that cannot be written, in a folder of its own, and said so."""
     digest, redactor = settings.release.digest, Redactor.from_environment()
-    about: Json = {"driver": who, "armed": True, "by_hand": True, "rollout": settings.target.rollout}
+    about: Json = {"driver": who, "armed": True, "by_hand": True}
+    for name in ("rollout", "cluster_uid", "namespace"):
+        about[name] = str(getattr(settings.target, name))
 
     def opened(folder: Path) -> tuple[Run, Journal]:
         return open_run(folder, digest, redactor, who="golive rollback", about=about)

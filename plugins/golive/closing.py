@@ -67,7 +67,8 @@ def judge(
         entries = journal.read()
     except JournalError as error:
         found.append(str(error))
-    earlier = tuple(kept for kept in read_record(run.reports, run.digest) if kept.run != run.id)
+    kept = read_record(run.reports, run.digest, settings.target)
+    earlier = tuple(one for one in kept if one.run != run.id)
     fresh = timedelta(hours=settings.record.fresh_hours)
     return decide(ratified, entries, scope=scope, earlier=earlier, fresh=fresh, problems=found, rollback=rollback)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pytest
 
 from golive.criterion import STAGES, Criterion, Gate, Outcome, Ratified
+from golive.errors import JournalError
 from golive.journal import Journal
 from golive.record import Run, once_per_run
 from golive.types import Json, JsonValue
@@ -88,7 +89,7 @@ def journal_collected(
 ) -> None:
     """Write what was collected, once a run, and that a criterion in scope of which something is missing is not proven.
 
-    The verdict and the gates wait for an outcome of each case that stands in the entry.
+    The verdict and the gates wait for an outcome of each case that stands in the entry. Raises ``JournalError``.
     """
 
     def make() -> Json:
@@ -102,4 +103,7 @@ def journal_collected(
             journal.append("outcome", {**data, "observed": why[row.id], "fix": fix})
         return found
 
-    once_per_run(run.folder / COLLECTED, make)
+    try:
+        once_per_run(run.folder / COLLECTED, make)
+    except (OSError, ValueError) as error:
+        raise JournalError(f"{run.folder / COLLECTED}: expected to keep what was collected, found: {error}") from error

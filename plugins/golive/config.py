@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from golive.errors import ConfigError
-from golive.redact import looks_secret
+from golive.misread import line_of, unprintable, written_secrets
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -25,6 +25,11 @@ IMAGE = re.compile(r"[a-z0-9][a-z0-9.\-]*(:[0-9]+)?(/[a-z0-9._\-]+)+")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._\-]{0,127}")
 URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 CONTACT = re.compile(r"(mailto:[^@\s]+@[^@\s]+\.[^@\s]+|tel:\+[0-9][0-9 ]{5,}|https://\S+|slack:[#@]\S+|pagerduty:\S+)")
+
+_KEY = r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?"
+_LABEL = r"([A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?)"
+_TERM = rf"(!?{_KEY}|{_KEY}\s*(=|==|!=)\s*{_LABEL}?|{_KEY}\s+(in|notin)\s+\(\s*{_LABEL}(\s*,\s*{_LABEL})*\s*\))"
+SELECTOR = re.compile(rf"\s*{_TERM}(\s*,\s*{_TERM})*\s*", re.ASCII)
 
 
 def _shape(pattern: re.Pattern[str], expected: str) -> AfterValidator:
@@ -86,10 +91,10 @@ class Target(_Part):
     """Namespace of the release."""
     rollout: DnsName
     """Name of the Argo Rollout."""
-    request_seconds: Seconds = 5.0
-    """Deadline of one API request, in seconds; a silent API server costs no more than this."""
-    requests_per_second: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 10.0
-    """Request budget of one client; production API servers are shared."""
+    request_seconds: Annotated[float, Field(ge=0.5, le=60, allow_inf_nan=False)] = 5.0
+    """Deadline of one API request, in seconds (0.5 to 60); a silent API server costs no more than this."""
+    requests_per_second: Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False)] = 10.0
+    """Request budget of one client (at least 1); production API servers are shared."""
 
 
 class Release(_Part):
@@ -129,7 +134,9 @@ class Argo(_Part):
 
     namespace: DnsName = "argo-rollouts"
     """Namespace of the controller."""
-    selector: Annotated[str, Field(min_length=1)] = "app.kubernetes.io/name=argo-rollouts"
+    selector: Annotated[str, _shape(SELECTOR, "a label selector such as app=argo-rollouts")] = (
+        "app.kubernetes.io/name=argo-rollouts"
+    )
     """Label selector of the controller's pods."""
 
 
@@ -210,23 +217,31 @@ def load(path: Path) -> Settings:
     """
     try:
         raw = path.read_bytes()
-        data = tomllib.loads(raw.decode("utf-8"))
+        data = tomllib.loads(raw.decode("utf-8-sig"))
+        strange, problems = unprintable(data), written_secrets(data, "")
     except OSError as error:
         raise ConfigError(f"{path}: expected a readable golive.toml, found: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: expected UTF-8 text, found other bytes at offset {error.start}") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, and a number with thousands of digits
         raise ConfigError(f"{path}: expected complete TOML, found: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: expected tables a few levels deep, found far more") from error
     if not data:
         raise ConfigError(f"{path}: expected at least armed, [target], [release] and [services], found an empty file")
-    problems = list(_written_secrets(data, ""))
+    if strange:  # first: what else there is to say would repeat it
+        raise ConfigError("\n".join(f"{path.name}: {line}" for line in strange))
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
-        problems += [_line(data, item["loc"], item["msg"], item["type"]) for item in error.errors()]
+        problems += [line_of(data, item["loc"], item["msg"], item["type"]) for item in error.errors()]
     if problems:
         raise ConfigError("\n".join(f"{path.name}: {line}" for line in dict.fromkeys(problems)))
-    return _absolute(settings, path.resolve().parent)
+    try:
+        return _absolute(settings, path.resolve().parent)
+    except RuntimeError as error:  # what pathlib says of ~nobody
+        found = settings.target.kubeconfig
+        raise ConfigError(f"{path.name}: target.kubeconfig: expected a home that exists, found {found!r}") from error
 
 
 def _absolute(settings: Settings, base: Path) -> Settings:
@@ -238,48 +253,3 @@ def _absolute(settings: Settings, base: Path) -> Settings:
     release = settings.release.model_copy(update={"manifest": base / settings.release.manifest})
     criteria = base / settings.criteria if settings.criteria else None
     return settings.model_copy(update={"target": target, "release": release, "criteria": criteria})
-
-
-def _line(data: object, where: tuple[int | str, ...], message: str, kind: str) -> str:
-    key = ".".join(str(part) for part in where) or "the file"
-    if kind == "extra_forbidden":
-        return f"{key}: expected no such key (see golive.example.toml), found it"
-    expected = message.removeprefix("Value error, ").removeprefix("Input should be ")
-    expected = expected if expected.startswith("expected") else f"expected {expected}"
-    if kind == "missing":
-        return f"{key}: expected a value (it has no default), found none"
-    if ", found " in expected:
-        return f"{key}: {expected}"
-    return f"{key}: {expected}, found {_shown(key, _found(data, where))}"
-
-
-def _found(data: object, where: tuple[int | str, ...]) -> object:
-    """What the file holds at this place."""
-    for part in where:
-        if isinstance(data, dict):
-            data = data.get(part)
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        else:
-            return None
-    return data
-
-
-def _shown(key: str, found: object) -> str:
-    if looks_secret(key, str(found)):
-        return "(hidden)"
-    return "a table" if isinstance(found, dict) else repr(found)[:80]
-
-
-def _written_secrets(data: object, key: str) -> list[str]:
-    """Secrets written into the file, by the name of the key or by the shape of the value."""
-    if isinstance(data, dict):
-        shaped = any(looks_secret("", str(value)) for value in data.values())
-        if set(data) in ({"env"}, {"secret", "key"}) and not shaped:
-            return []  # a reference, which is how it should be
-        return [line for name, value in data.items() for line in _written_secrets(value, f"{key}.{name}".lstrip("."))]
-    if isinstance(data, list):
-        return [line for value in data for line in _written_secrets(value, key)]
-    if isinstance(data, str) and looks_secret(key, data):
-        return [f'{key}: expected a reference such as {{env = "NAME"}}, found a secret written into the file']
-    return []

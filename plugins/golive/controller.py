@@ -12,13 +12,13 @@ import pytest
 
 from golive.closing import cause_of, close, driver, judge, may_call, verdict_json, write_verdict
 from golive.collecting import COLLECTED
-from golive.config import Settings
-from golive.criterion import Outcome, Ratified, Stage
+from golive.criterion import Outcome, Stage
 from golive.errors import ConfigError, GoliveError, JournalError, Unreachable
+from golive.given import Given
 from golive.interrupts import deferred, patient
 from golive.journal import Entry, now
 from golive.outcomes import PROPERTY
-from golive.record import only_session, open_run
+from golive.record import only_session, open_run, set_aside
 from golive.report import summary
 from golive.session import Judge
 from golive.stages import target_state
@@ -34,9 +34,7 @@ class Controller(Judge):
 
     def __init__(
         self,
-        settings: Settings,
-        ratified: Ratified,
-        ratified_path: Path,
+        given: Given,
         scope: tuple[Stage, ...],
         reports: Path,
         *,
@@ -44,21 +42,20 @@ class Controller(Judge):
         distributed: bool,
         hook: pluggy.HookRelay,
     ) -> None:
-        super().__init__(settings, ratified, scope)
+        super().__init__(given, scope)
         from golive.access import resolve
 
-        self.armed, self.distributed = armed, distributed
-        self.ratified_path, self.reports = ratified_path, reports
-        self.access = resolve(settings.target.kubeconfig, settings.target.context)
-        self.who, self.started = driver(settings), now()
+        self.armed, self.distributed, self.reports = armed, distributed, reports
+        self.access = resolve(self.settings.target.kubeconfig, self.settings.target.context)
+        self.who, self.started = driver(self.settings), now()
         self.verdict: Verdict | None = None
         self.problems: list[str] = []
         self.other_failures = 0
-        self.hook_failure = ""
+        self._rollback: Json | None = None
         self._asked: set[str] = set()
         self._hook = hook
         self._session: pytest.Session | None = None
-        self.opened = False
+        self.opened = self._begun = False
         self._leash: Leash | None = None
         self._held = ExitStack()
         try:
@@ -81,8 +78,11 @@ class Controller(Judge):
                 )
                 self.opened = True
                 self._write_provisional()
+                self._begun = True
                 self._start_watchdog()
-        except GoliveError as error:
+        except (GoliveError, OSError) as error:
+            if not self._begun:
+                set_aside(self.reports, ours=True)
             raise pytest.UsageError(f"the run could not be opened: {error}") from error
 
     def _start_watchdog(self) -> Leash:
@@ -92,7 +92,7 @@ class Controller(Judge):
         order = Order(
             run=self.run,
             settings=self.settings,
-            ratified_path=self.ratified_path,
+            ratified_path=self.given.ratified_path,
             scope=self.scope,
             access=self.access,
             armed=self.armed,
@@ -117,8 +117,9 @@ class Controller(Judge):
     def pytest_configure_node(self, node: object) -> None:
         """Tell a new worker which run it belongs to."""
         # Through execnet's pipe, never through a file: it holds the credentials.
-        shared = json.dumps({"run": self.run.to_json(), "armed": self.armed, "access": self.access.to_json()})
-        cast("dict[str, str]", node.workerinput)["golive"] = shared  # type: ignore[attr-defined]
+        shared: Json = {"run": self.run.to_json(), "armed": self.armed, "access": self.access.to_json()}
+        shared["given"] = self.given.to_json()
+        cast("dict[str, str]", node.workerinput)["golive"] = json.dumps(shared)  # type: ignore[attr-defined]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object, error: object) -> None:
@@ -137,7 +138,7 @@ class Controller(Judge):
             self.other_failures += 1
         for data in outcomes:
             if "journal_error" in data:
-                self.problems.append(f"the record is not whole: {data['journal_error']}")
+                self.complain(str(data["journal_error"]))
             name = text(data, "id")
             if self.armed and name not in self._asked and self._takes_back(data):
                 self._asked.add(name)
@@ -151,7 +152,7 @@ class Controller(Judge):
         """Call the hook; when somebody's implementation of it fails, ask the watchdog all the same."""
         try:
             self._hook.pytest_golive_rollback(cause=cause)
-        except Exception as error:  # noqa: BLE001  (another target's mistake must not keep traffic on this one)
+        except BaseException as error:  # noqa: BLE001  (another target's mistake must not keep traffic on this one)
             self.problems.append(f"a pytest_golive_rollback hook failed: {type(error).__name__}: {error}")
             self.pytest_golive_rollback(cause)
 
@@ -174,7 +175,11 @@ class Controller(Judge):
         try:
             self.journal.append(kind, data)
         except JournalError as error:
-            self.problems.append(f"the record is not whole: {error}")
+            self.complain(str(error))
+
+    def complain(self, problem: str) -> None:
+        """The verdict says it."""
+        self.problems.append(f"the record is not whole: {problem}")
 
     def _takes_back(self, data: Json) -> bool:
         return calls_rollback(self.ratified, Entry(0, "", "", "outcome", data, "", ""))
@@ -205,20 +210,19 @@ class Controller(Judge):
         assert self.verdict is not None
         session.exitstatus = self.exit_status(exitstatus)
         try:
-            session.config.hook.pytest_golive_verdict(verdict=self.verdict)
-        except Exception as error:  # noqa: BLE001  (another report's mistake must not hide ours)
-            self.hook_failure = f"a pytest_golive_verdict hook failed: {type(error).__name__}: {error}"
-            self.other_failures += 1
+            self._hook.pytest_golive_verdict(verdict=self.verdict)
+        except BaseException as error:  # noqa: BLE001  (another report's mistake must not hide ours)
+            self.problems.append(f"a pytest_golive_verdict hook failed: {type(error).__name__}: {error}")
+            with patient(self._say):
+                self._decide()
             session.exitstatus = self.exit_status(exitstatus)
 
     def exit_status(self, pytests: int) -> int:
-        """Golive's exit status, from what pytest's would be; 0 only with a GO that nothing else contradicts."""
+        """Golive's exit status, from what pytest's would be."""
         if pytests == pytest.ExitCode.USAGE_ERROR:
             return pytests
         if self.verdict is None:
             return pytests or int(Exit.NO_GO)
-        if self.verdict.decision is Decision.GO and self.other_failures:
-            return pytests or int(pytest.ExitCode.TESTS_FAILED)
         return int(self.verdict.exit_code)
 
     def _finish(self, *, call: bool) -> None:
@@ -230,12 +234,22 @@ class Controller(Judge):
             self._close_run(call=call)
 
     def _close_run(self, *, call: bool) -> None:
+        self.problems += self.given.changed()
         first = judge(self.run, self.settings, self.ratified, self.journal, self.scope, problems=self.problems)
         cause = cause_of(first) if call and may_call(first) else None
         state = self._target_state()
         # Where the cluster was seen to be another one, nobody even looks; where that is not known, nothing is written.
         called, look = (cause if state is wanted else None for wanted in (Outcome.PASSED, Outcome.NOT_PROVEN))
-        rollback = self._rolled_back(called, look)
+        self._rollback = self._rolled_back(called, look)
+        if self.other_failures:  # after asking: a test that is no criterion says nothing about the release
+            self.problems.append(f"{self.other_failures} tests or files that are no criteria failed")
+        self._decide()
+        if self._leash is not None:
+            self._leash.over()
+            self._leash = None
+
+    def _decide(self) -> None:
+        """The verdict, kept; once more where somebody failed who was told of it."""
         self.verdict = close(
             self.run,
             self.settings,
@@ -245,12 +259,9 @@ class Controller(Judge):
             who=self.who,
             started=self.started,
             problems=self.problems,
-            rollback=rollback,
+            rollback=self._rollback,
             redactor=self.redactor,
         )
-        if self._leash is not None:
-            self._leash.over()
-            self._leash = None
 
     def _rolled_back(self, cause: str | None, look: str | None) -> Json | None:
         """What became of a rollback, asked for now when there is a ``cause``; also where the start was interrupted."""
@@ -258,7 +269,7 @@ class Controller(Judge):
 
         try:
             return (self._leash or self._start_watchdog()).finish(cause, look=look)
-        except Unreachable as error:
+        except (Unreachable, OSError) as error:
             return silent(cause or look or "session", str(error))
 
     def _say(self, words: str) -> None:
@@ -294,5 +305,3 @@ class Controller(Judge):
         for line in self.redactor.text(summary(self.verdict, self.settings, self.reports)).splitlines():
             important = line.startswith(("GO", "NO-GO", "PENDING"))
             terminalreporter.write_line(line, **({colour: True, "bold": True} if important else {}))
-        if self.hook_failure:
-            terminalreporter.write_line(self.redactor.text(self.hook_failure), red=True)

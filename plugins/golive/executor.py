@@ -95,7 +95,7 @@ class Executor:
 
         back = self.result is not None and bool(self.result.did)
         try:
-            kept = read_record(self.order.run.reports, self.order.run.digest)
+            kept = read_record(self.order.run.reports, self.order.run.digest, self.order.settings.target)
             entries = [entry for run in kept for entry in run.entries]
             snapshots = [entry.data for entry in entries if entry.kind == "t0" and "missing" not in entry.data]
             good = T0.from_json(snapshots[-1]) if snapshots else None

@@ -13,16 +13,20 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from golive.errors import JournalError
+from golive.errors import JournalError, NotInTime
 from golive.redact import Redactor
 from golive.types import Json, JsonValue
+from golive.waiting import wait_for
 
 START = "0" * 64
+LOCK_SECONDS = 5.0
+"""How long a writer waits for the others: each holds the lock for one line, so only a stopped process takes longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Journal:
         self.path = path
         self.who = who
         self._redactor = redactor
+        self._gave_up = False
 
     def redacted(self, data: Json) -> Json:
         """``data`` as an entry would hold it."""
@@ -62,13 +67,14 @@ class Journal:
 
     def give_up(self) -> None:
         """Tell every process of the run that an outcome is lost, so that none waits for it; needs no disk space."""
+        self._gave_up = True
         with contextlib.suppress(OSError):
             self._lost.touch()
 
     @property
     def given_up(self) -> bool:
         """Whether an outcome of this run could not be written."""
-        return self._lost.exists()
+        return self._gave_up or self._lost.exists()
 
     @property
     def _lost(self) -> Path:
@@ -77,8 +83,8 @@ class Journal:
     def append(self, kind: str, data: Json) -> Entry:
         """Write one entry and force it to disk. Raises ``JournalError`` when it could not be written whole."""
         try:
-            with self.path.open("r+b") as file, _locked(file.fileno()):
-                return self._append(file.fileno(), kind, data)
+            with _opened(self.path, os.O_RDWR) as fd, _locked(self.path, fd):
+                return self._append(fd, kind, data)
         except OSError as error:
             raise JournalError(f"{self.path}: expected to append {kind!r}, found: {error.strerror}") from error
 
@@ -110,7 +116,8 @@ class Journal:
     def read(self) -> tuple[Entry, ...]:
         """Every entry so far, checked against the chain. Raises ``JournalError`` where it does not fit."""
         try:
-            raw = self.path.read_bytes()
+            with _opened(self.path, os.O_RDONLY) as fd, os.fdopen(fd, "rb", closefd=False) as file:
+                raw = file.read()
         except OSError as error:
             raise JournalError(f"{self.path}: expected a readable journal, found: {error.strerror}") from error
         return _parse(self.path, raw)[0]
@@ -126,12 +133,35 @@ def create(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(fd: int) -> Iterator[None]:
-    fcntl.flock(fd, fcntl.LOCK_EX)  # released by the kernel when the process dies
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    """A regular file; anything else under its name, such as a pipe, could keep a reader waiting for ever."""
+    fd = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise JournalError(f"{path}: expected a regular file, found something else")
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _locked(path: Path, fd: int) -> Iterator[None]:
+    try:
+        wait_for("the journal's lock", lambda: _took(fd), bool, deadline=LOCK_SECONDS, every=0.005)
+    except NotInTime as error:
+        raise JournalError(f"{path}: expected its lock within {LOCK_SECONDS:g} s, found it held") from error
     try:
         yield
     finally:
         fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _took(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the kernel when the process dies
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _write(fd: int, data: bytes, offset: int) -> None:
@@ -146,6 +176,16 @@ def _line(entry: Entry) -> bytes:
 
 
 def _parse(path: Path, raw: bytes) -> tuple[tuple[Entry, ...], bytes]:
+    """What ``_parsed`` gives; whatever else a line may do to a parser, it is no journal."""
+    try:
+        return _parsed(path, raw)
+    except JournalError:
+        raise
+    except Exception as error:
+        raise JournalError(f"{path}: expected entries, found what cannot be read: {type(error).__name__}") from error
+
+
+def _parsed(path: Path, raw: bytes) -> tuple[tuple[Entry, ...], bytes]:
     """The entries, and what a crash left behind them.
 
     What was torn has no line end; an entry that lacks nothing else is whole. A recovery torn in its turn makes what was
@@ -171,9 +211,13 @@ def _parse(path: Path, raw: bytes) -> tuple[tuple[Entry, ...], bytes]:
 def _read_line(line: bytes) -> Entry | None:
     try:
         body = json.loads(line)
-        return Entry(**{name: body[name] for name in Entry.__slots__})
-    except (ValueError, KeyError, TypeError):
+        entry = Entry(**{name: body[name] for name in Entry.__slots__})
+        moment = datetime.fromisoformat(entry.time)
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
+    words = (entry.who, entry.kind, entry.prev, entry.hash)
+    whole = type(entry.seq) is int and isinstance(entry.data, dict) and all(isinstance(one, str) for one in words)
+    return entry if whole and moment.tzinfo is not None else None
 
 
 def _fits(entry: Entry, last: Entry | None, torn: bytes | None) -> bool:

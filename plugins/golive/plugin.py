@@ -14,16 +14,21 @@ import pytest
 
 from golive import allure_report, hookspecs
 from golive.collecting import criterion_id
-from golive.config import Settings, load
-from golive.criterion import Ratified, find_ratified, load_ratified
+from golive.config import Settings
+from golive.criterion import Ratified, Stage
 from golive.errors import ConfigError, GoliveError
 from golive.evidence import Recorder
+from golive.given import Given, given_by_controller, read_given
 from golive.outcomes import watched
+from golive.record import set_aside
+from golive.redact import Redactor
 from golive.rooting import CONFIG, start_again_where_misread
 from golive.session import Bench, Judge
 from golive.stages import MARKERS, scope_of
+from golive.types import Json
 
 JUDGE = "golive-judge"
+_PLANS = "golive-plan"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -81,53 +86,75 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the files and become the judge, or stay inert. Configuration errors are exit 4, one line each."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    given = config.getoption("golive_config") is not None
+    worker = cast("dict[str, object] | None", getattr(config, "workerinput", None))
+    named = config.getoption("golive_config") is not None
     file = config_file(config)
-    if _only_shows(config) or (not given and not file.exists()):
+    if _only_shows(config) or (worker is None and not named and not file.exists()):
         return
     try:
-        settings = load(file)
-        ratified_path = find_ratified(settings.criteria, config.rootpath, file.resolve().parent)
-        if not given and not _speaks_of_golive(config, ratified_path):
+        if worker is not None:
+            _join(config, worker)
             return
-        ratified = load_ratified(ratified_path)
-        _become_judge(config, settings, ratified, ratified_path)
+        given = read_given(file, config.rootpath, lambda path: named or _speaks_of_golive(config, path))
+        if given is not None:
+            _become_judge(config, given)
     except ConfigError as error:
+        if worker is None and not config.getoption("golive_plan"):
+            set_aside(reports_folder(config))
         raise pytest.UsageError(str(error)) from error
 
 
-def _become_judge(config: pytest.Config, settings: Settings, ratified: Ratified, ratified_path: Path) -> None:
+def _join(config: pytest.Config, worker: dict[str, object]) -> None:
+    """A worker judges what the controller read, and nothing where that does not judge."""
+    if _PLANS in worker:
+        config.pluginmanager.register(Idle(), _PLANS)
+    if "golive" not in worker:
+        return
+    shared = str(worker["golive"])
+    given = given_by_controller(shared)
+    config.pluginmanager.register(Bench(given, _scope(config, given), shared, who=str(worker["workerid"])), JUDGE)
+
+
+def _scope(config: pytest.Config, given: Given) -> tuple[Stage, ...]:
+    return scope_of(str(config.getoption("markexpr", "")), given.settings.scope, given.ratified)
+
+
+def _become_judge(config: pytest.Config, given: Given) -> None:
+    from golive.controller import Controller
+    from golive.html_report import Page
+
     dist = config.getoption("dist", "no")
     if dist not in _DIST:
         raise ConfigError(f"--dist {dist}: expected load; with {dist} a stage can wait for itself")
     if any(config.getoption(name, False) for name in _HOLLOW):
         raise ConfigError("--setup-only, --setup-plan: expected whole tests to judge, found their set-up alone")
-    scope = scope_of(str(config.getoption("markexpr", "")), settings.scope, ratified)
+    scope = _scope(config, given)
     if config.getoption("golive_plan"):
-        config.pluginmanager.register(Plan(settings, ratified, scope), "golive-plan")
+        config.pluginmanager.register(Plan(given.settings, given.ratified, scope), _PLANS)
         return
-    workerinput = getattr(config, "workerinput", None)
-    judge: Judge
-    if workerinput is not None:
-        judge = Bench(settings, ratified, scope, str(workerinput["golive"]), who=str(workerinput["workerid"]))
-    else:
-        from golive.controller import Controller
-        from golive.html_report import Page
+    controller = Controller(
+        given,
+        scope,
+        reports_folder(config),
+        armed=given.settings.armed and not config.getoption("golive_disarm"),
+        distributed=bool(config.getoption("tx", None)),
+        hook=config.hook,
+    )
+    page = Page(lambda: controller.verdict, given.settings, controller.redactor)
+    config.pluginmanager.register(page, "golive-page")
+    config.pluginmanager.register(controller, JUDGE)
 
-        folder = config.invocation_params.dir / (config.getoption("golive_report_dir") or "reports")
-        distributed = bool(config.getoption("tx", None))
-        judge = controller = Controller(
-            settings,
-            ratified,
-            ratified_path,
-            scope,
-            folder,
-            armed=settings.armed and not config.getoption("golive_disarm"),
-            distributed=distributed,
-            hook=config.hook,
-        )
-        config.pluginmanager.register(Page(lambda: controller.verdict, settings, controller.redactor), "golive-page")
-    config.pluginmanager.register(judge, JUDGE)
+
+def reports_folder(config: pytest.Config) -> Path:
+    """Where the record is kept, relative to where pytest was called."""
+    return config.invocation_params.dir / (config.getoption("golive_report_dir") or "reports")
+
+
+@pytest.hookimpl(optionalhook=True, trylast=True)
+def pytest_metadata(metadata: Json, config: pytest.Config) -> None:
+    """What pytest-metadata shows in the header, on the HTML page and in JUnit files, with its secrets masked."""
+    if config.getoption("golive_config") is not None or config_file(config).exists() or hasattr(config, "workerinput"):
+        metadata.update(Redactor.from_environment().json(dict(metadata)))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -149,6 +176,15 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
     return judge.exit_status(int(status or 0)) or status
 
 
+class Idle:
+    """A worker while its controller prints the plan: it runs nothing."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> bool:
+        """Instead of waiting for tests."""
+        return True
+
+
 class Plan:
     """``--golive-plan``: say what would be done, and do nothing."""
 
@@ -165,6 +201,11 @@ class Plan:
             reporter.write("\n" + plan(self.settings, self.ratified, cast("tuple[str, ...]", self.scope)))
         return True
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: object) -> None:
+        """Tell a worker."""
+        cast("dict[str, str]", node.workerinput)[_PLANS] = "yes"  # type: ignore[attr-defined]
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Nothing was tested, on purpose."""
         session.exitstatus = pytest.ExitCode.OK
@@ -178,7 +219,7 @@ def judge_of(config: pytest.Config) -> Judge | None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Criteria without a judge would pass without a verdict: exit 4."""
     config = session.config
-    inert = judge_of(config) is None and not config.pluginmanager.has_plugin("golive-plan")
+    inert = judge_of(config) is None and not config.pluginmanager.has_plugin(_PLANS)
     if not inert or _only_shows(config) or not any(criterion_id(item, None) for item in session.items):
         return
     file = config_file(config)

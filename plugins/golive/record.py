@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from golive.config import Target
 from golive.errors import JournalError, NotInTime
 from golive.journal import Entry, Journal, create
 from golive.redact import Redactor
@@ -25,6 +26,7 @@ from golive.waiting import wait_for
 
 JOURNAL = "journal.jsonl"
 VERDICT = "verdict.json"
+PREVIOUS = "verdict.previous.json"
 _SESSION = ".session"
 
 
@@ -63,9 +65,15 @@ def open_run(reports: Path, digest: str, redactor: Redactor, *, who: str, about:
     run_id = f"{started:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}"
     run = Run(run_id, record_folder(reports, digest) / run_id, reports, digest)
     before = previous(run)
-    create(run.journal)
     journal = Journal(run.journal, who, redactor)
-    journal.append("run", {**about, "run": run_id, "digest": digest, "previous": before})
+    try:
+        create(run.journal)
+        journal.append("run", {**about, "run": run_id, "digest": digest, "previous": before})
+    except JournalError:
+        with contextlib.suppress(OSError):  # a run that never began leaves no broken journal to the next one
+            run.journal.unlink(missing_ok=True)
+            run.folder.rmdir()
+        raise
     return run, journal
 
 
@@ -87,8 +95,11 @@ class Kept:
     problem: str = ""
 
 
-def read_record(reports: Path, digest: str) -> tuple[Kept, ...]:
-    """Every run of a release, oldest first; an unreadable or unchained one is kept with its problem."""
+def read_record(reports: Path, digest: str, target: Target | None = None) -> tuple[Kept, ...]:
+    """Every run of a release, oldest first; an unreadable or unchained one is kept with its problem.
+
+    With a ``target``, only runs against it: the same digest elsewhere proves nothing here.
+    """
     folder = record_folder(reports, digest)
     if not folder.is_dir():
         return ()
@@ -99,7 +110,14 @@ def read_record(reports: Path, digest: str) -> tuple[Kept, ...]:
             kept.append(Kept(path.parent.name, entries, _unchained(entries, kept)))
         except JournalError as error:
             kept.append(Kept(path.parent.name, (), str(error)))
-    return tuple(kept)
+    return tuple(one for one in kept if target is None or not _elsewhere(one, target))
+
+
+def _elsewhere(run: Kept, target: Target) -> bool:
+    """Whether a run's first entry names another cluster, namespace or rollout."""
+    about = run.entries[0].data if run.entries else {}
+    named = {name: about[name] for name in ("cluster_uid", "namespace", "rollout") if name in about}
+    return any(value != getattr(target, name) for name, value in named.items())
 
 
 def _unchained(entries: tuple[Entry, ...], before: list[Kept]) -> str:
@@ -161,6 +179,16 @@ def _took(file: TextIO, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def set_aside(reports: Path, *, ours: bool = False) -> None:
+    """Where no run could begin, an earlier verdict is not this one's: it becomes ``verdict.previous.json``.
+
+    Makes nothing where there is none, and leaves another running session's alone; ``ours``: this one holds the folder.
+    """
+    with contextlib.suppress(OSError):
+        if ours or not session_holder(reports):
+            (reports / VERDICT).replace(reports / PREVIOUS)
 
 
 def write_json(path: Path, value: Json) -> None:

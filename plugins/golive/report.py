@@ -84,11 +84,10 @@ def rollback_headline(rollback: Json | None) -> str:
 
 def rollback_rest(rollback: Json | None) -> list[str]:
     """How long it took, and what the executor remarks."""
-    seconds, lines = mapping(rollback, "seconds"), []
-    if isinstance(seconds.get("to_stable"), float):
-        lines.append(
-            f"abort sent after {seconds.get('to_request')} s, stable proven after {seconds.get('to_stable')} s"
-        )
+    seconds = mapping(rollback, "seconds")
+    known = {"to_request": "abort sent", "to_stable": "stable proven"}
+    said = [f"{what} after {after} s" for key, what in known.items() if (after := seconds.get(key)) is not None]
+    lines = [", ".join(said)] if said else []
     remark = text(rollback, "remark")
     return [*lines, remark] if remark else lines
 

@@ -12,8 +12,9 @@ import pytest
 from golive import allure_report
 from golive.access import Access
 from golive.collecting import ID, arrange, contract_problem, criterion_id, journal_collected
-from golive.config import Settings
-from golive.criterion import Ratified, Stage
+from golive.criterion import Stage
+from golive.errors import JournalError
+from golive.given import Given
 from golive.journal import Journal
 from golive.outcomes import NotStarted, record, watched
 from golive.record import Run, read_record
@@ -35,10 +36,11 @@ class Judge:
     distributed = False
     """Whether other processes judge at the same time, so that a gate may wait for them."""
 
-    def __init__(self, settings: Settings, ratified: Ratified, scope: tuple[Stage, ...]) -> None:
-        self.settings, self.ratified, self.scope = settings, ratified, scope
+    def __init__(self, given: Given, scope: tuple[Stage, ...]) -> None:
+        self.given, self.scope = given, scope
+        self.settings, self.ratified = given.settings, given.ratified
         self.redactor = Redactor.from_environment()
-        self.armed = settings.armed
+        self.armed = given.settings.armed
         self.generated: dict[str, str] = {}
         self.access: Access
         self.run: Run
@@ -66,7 +68,14 @@ class Judge:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """What will run is final now: journal what is missing. Not called in an xdist controller."""
         rows = self.ratified.in_scope(self.scope)
-        journal_collected(session.items, self.generated, self.run, rows, self.journal)
+        try:
+            journal_collected(session.items, self.generated, self.run, rows, self.journal)
+        except JournalError as error:
+            self.journal.give_up()  # closes every gate: nothing that would be judged now could be kept
+            self.complain(str(error))
+
+    def complain(self, problem: str) -> None:
+        """The record is not whole. A worker has said so by closing the gates; the controller has its verdict say it."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -74,10 +83,13 @@ class Judge:
         row = self.ratified.get(item.stash[ID]) if ID in item.stash else None
         if ID not in item.stash:
             return
+        if self.given.refusal:
+            raise NotStarted(self.given.refusal)
         if row is None:
             raise NotStarted(f"{item.stash[ID]} is not in the ratified list")
         watched(item)
-        earlier = tuple(kept for kept in read_record(self.run.reports, self.run.digest) if kept.run != self.run.id)
+        kept = read_record(self.run.reports, self.run.digest, self.settings.target)
+        earlier = tuple(one for one in kept if one.run != self.run.id)
         fresh = timedelta(hours=self.settings.record.fresh_hours)
 
         def look() -> tuple[Door, str]:
@@ -131,10 +143,8 @@ class Bench(Judge):
 
     distributed = True
 
-    def __init__(
-        self, settings: Settings, ratified: Ratified, scope: tuple[Stage, ...], shared: str, *, who: str
-    ) -> None:
-        super().__init__(settings, ratified, scope)
+    def __init__(self, given: Given, scope: tuple[Stage, ...], shared: str, *, who: str) -> None:
+        super().__init__(given, scope)
         data: Json = json.loads(shared)
         self.armed = data["armed"] is True
         self.access = Access.from_json(cast("Json", data["access"]))

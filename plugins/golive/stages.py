@@ -33,11 +33,11 @@ def scope_of(expression: str, configured: Sequence[str] | None, ratified: Ratifi
 
     Raises ``ConfigError`` for a stage that does not exist.
     """
+    unknown = sorted(set(configured or ()) - {stage.value for stage in STAGES})
+    if unknown:
+        known = ", ".join(STAGES)
+        raise ConfigError(f"golive.toml: scope: expected stages among {known}, found {', '.join(unknown)}")
     if not expression:
-        unknown = sorted(set(configured or ()) - {stage.value for stage in STAGES})
-        if unknown:
-            known = ", ".join(STAGES)
-            raise ConfigError(f"golive.toml: scope: expected stages among {known}, found {', '.join(unknown)}")
         return stages_of(configured) if configured else STAGES
     return stages_of([row.stage for row in ratified.criteria if _selects(expression, row.markers)])
 

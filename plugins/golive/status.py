@@ -59,7 +59,7 @@ class Status:
 def observe(settings: Settings, reports: Path) -> Status:
     """Look at the cluster and the record; what cannot be read is said, not raised. Raises ``ConfigError``."""
     target, release = settings.target, settings.release
-    kept = read_record(reports, release.digest)
+    kept = read_record(reports, release.digest, target)
     entries = [entry for run in kept for entry in run.entries]
     observed, rollout, facts = _cluster(settings, entries)
     backs = [entry.data for entry in entries if entry.kind == "rollback"]

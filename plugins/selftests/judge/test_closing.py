@@ -12,7 +12,7 @@ from golive.config import Settings
 from golive.criterion import Criterion, Gate, Ratified, Stage
 from golive.errors import JournalError
 from golive.journal import Journal
-from golive.record import Run, open_run
+from golive.record import Run, open_run, read_record
 from golive.redact import Redactor
 from golive.types import Json
 from golive.verdict import Decision, Verdict, decide
@@ -53,6 +53,23 @@ def test_a_closed_run_is_on_disk_as_it_was_returned(opened: tuple[Run, Journal])
     assert (verdict.decision, on_disk(run)["verdict"], on_disk(run)["exit"]) == (Decision.GO, "GO", 0)
     assert json.loads((run.folder / "verdict.json").read_text(encoding="utf-8")) == on_disk(run)
     assert journal.read()[-1].kind == "finished"
+
+
+@pytest.mark.parametrize("name", ["cluster_uid", "namespace", "rollout"])
+def test_what_was_recorded_of_another_target_counts_nowhere(tmp_path: Path, name: str) -> None:
+    digest, target = SETTINGS.release.digest, SETTINGS.target
+    here: Json = {one: str(getattr(target, one)) for one in ("cluster_uid", "namespace", "rollout")}
+    places: list[Json] = [here, {**here, name: "another"}]
+    runs = [open_run(tmp_path, digest, Redactor(), who="t", about=about)[0].id for about in places]
+    assert [one.run for one in read_record(tmp_path, digest)] == runs
+    assert [(one.run, one.problem) for one in read_record(tmp_path, digest, target)] == [(runs[0], "")]
+    _, journal = open_run(tmp_path, digest, Redactor(), who="t", about={**here, name: "another", "ratified": "sha"})
+    journal.append("outcome", {"id": P0.id, "outcome": "passed"})
+    run, last = open_run(tmp_path, digest, Redactor(), who="t", about={**here, "ratified": "sha"})
+    last.append("outcome", {"id": P1.id, "outcome": "passed"})
+    whole = LIST.__class__((P0, Criterion("0.3-rollouts", Gate.P0, Stage.CANARY, "0", "t")), "sha")
+    last.append("outcome", {"id": "0.3-rollouts", "outcome": "passed"})
+    assert judge(run, SETTINGS, whole, last, (Stage.CANARY,)).release is not Decision.GO
 
 
 def test_a_problem_is_journalled_so_that_the_same_verdict_is_computed_again(opened: tuple[Run, Journal]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -136,6 +138,43 @@ def test_a_reader_sees_what_is_whole_while_a_line_is_being_written(journal: Jour
     filled(journal)
     journal.path.write_bytes(journal.path.read_bytes() + b'{"seq":4,"ti')
     assert numbers(journal) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"seq":0,"time":"2026-11-24T00:00:00+00:00","who":"t","kind":"n","data":{"x":NaN},"prev":"","hash":""}',
+        '{"seq":0,"time":"2026-11-24T00:00:00+00:00","who":"t","kind":"n","data":{"x":1e999},"prev":"","hash":""}',
+        '{"seq":0,"time":"soon","who":"t","kind":"n","data":{},"prev":"","hash":""}',
+        '{"seq":0,"time":"2026-11-24T00:00:00+00:00","who":"t","kind":"n","data":[],"prev":"","hash":""}',
+        "[" * 100_000,
+        "9" * 5000,
+    ],
+    ids=["nan", "infinite", "time", "data", "deep", "digits"],
+)
+def test_a_line_that_no_parser_likes_is_an_error_and_nothing_worse(journal: Journal, line: str) -> None:
+    journal.path.write_text(f"{line}\n", encoding="utf-8")
+    with pytest.raises(JournalError, match="expected"):
+        journal.read()
+    with pytest.raises(JournalError, match="expected"):
+        journal.append("note", {})
+
+
+def test_a_pipe_under_a_journals_name_keeps_nobody_waiting(journal: Journal) -> None:
+    journal.path.unlink()
+    os.mkfifo(journal.path)
+    for use in (journal.read, lambda: journal.append("note", {})):
+        with pytest.raises(JournalError, match="expected a regular file, found something else"):
+            use()
+
+
+def test_a_writer_that_was_stopped_keeps_nobody_waiting(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("golive.journal.LOCK_SECONDS", 0.1)
+    with journal.path.open("rb") as other:
+        fcntl.flock(other.fileno(), fcntl.LOCK_EX)
+        with pytest.raises(JournalError, match=r"expected its lock within 0\.1 s, found it held"):
+            journal.append("note", {})
+    journal.append("note", {})
 
 
 def test_eight_writers_at_once_lose_nothing(journal: Journal) -> None:

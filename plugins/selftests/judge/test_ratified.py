@@ -154,7 +154,9 @@ def test_the_scope_is_the_stages_that_m_selects(
     assert scope_of(expression, configured, LIST) == scope
 
 
-@pytest.mark.parametrize(("expression", "configured"), [("", ["lunch"]), ("preflight and", None), ("(", None)])
+@pytest.mark.parametrize(
+    ("expression", "configured"), [("", ["lunch"]), ("preflight", ["lunch"]), ("preflight and", None), ("(", None)]
+)
 def test_a_scope_that_cannot_be_read_is_a_configuration_error(expression: str, configured: list[str] | None) -> None:
     with pytest.raises(ConfigError, match="expected"):
         scope_of(expression, configured, LIST)

@@ -118,6 +118,19 @@ def test_a_fact_is_made_by_one_process_and_read_by_the_others(tmp_path: Path) ->
     assert len((fact.parent / "made.txt").read_text(encoding="utf-8").splitlines()) == 1
 
 
+def test_a_run_that_could_not_begin_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("golive.journal._write", full)
+        with pytest.raises(JournalError, match="No space left"):
+            opened(tmp_path)
+    assert list(record_folder(tmp_path, DIGEST).iterdir()) == []
+    opened(tmp_path)
+    assert problems(tmp_path) == [""]
+
+
 def test_a_fact_that_could_not_be_made_is_tried_again(tmp_path: Path) -> None:
     def fails() -> Json:
         raise LookupError("not yet")

@@ -11,6 +11,7 @@ from golive.types import Json, items, text
 from selftests.judge.inner import SERVICES, Row, Suite, claim
 
 GO, NO_GO = 0, 20
+WORD = "plain words of a secret"
 KNOWN, SHAPED, URL = "correct-horse-battery", "ghp_" + "a1B2" * 9, "hunter2hunter2"
 LEAKS = f"""
 evidence.attach('environment', os.environ['DB_PASSWORD'])
@@ -48,11 +49,12 @@ def test_no_secret_reaches_a_file_or_the_screen(
     )
     suite.write("test_inner.py", *tests)
     outputs = ("--html=page.html", "--self-contained-html", "--alluredir=allure", "--junitxml=junit.xml")
-    done = suite.run(*outputs, *workers)
+    done = suite.run(*outputs, *workers, "-v", "--metadata", "API_TOKEN", WORD)
     assert (done.exit, done.outcome("0.3-rollouts")) == (NO_GO, "failed")
+    assert "'API_TOKEN': '[redacted]'" in done.out
     written = done.written()
     assert "evidence" in written
-    for secret in (KNOWN, SHAPED, URL):
+    for secret in (KNOWN, SHAPED, URL, WORD):
         assert secret not in written
         assert secret not in done.out
     assert "[redacted]" in written

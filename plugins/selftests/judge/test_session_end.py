@@ -80,19 +80,23 @@ def test_a_rerun_hides_nothing(suite: Suite, first: str) -> None:
     assert (done.exit, done.outcome(SERVICES)) == (NO_GO, "failed")
 
 
-def test_an_ordinary_test_that_fails_alongside_is_never_exit_0(suite: Suite) -> None:
+def test_an_ordinary_test_that_fails_alongside_is_no_go_and_takes_nothing_back(suite: Suite) -> None:
     row = Row(SERVICES)
     suite.list(row)
     suite.write("test_inner.py", claim(row, PASSES), "def test_ordinary():\n    assert False")
     for workers in ((), ("-n2",)):
         done = suite.run(*workers)
-        assert (done.exit, done.word) == (1, "GO")
+        assert (done.exit, done.word, done.outcome(SERVICES)) == (NO_GO, "NO-GO", "passed")
+        assert done.verdict["problems"] == ["1 tests or files that are no criteria failed"]
+        assert done.verdict["rollback"] is None
+        assert "rollback_started" not in done.kinds()
 
 
 def test_a_file_that_cannot_be_collected_alongside_is_never_exit_0(suite: Suite) -> None:
     suite.one(PASSES)
     suite.write("test_broken.py", "1 / 0")
-    assert suite.run("--continue-on-collection-errors").exit == 1
+    done = suite.run("--continue-on-collection-errors")
+    assert (done.exit, done.word, done.verdict["rollback"]) == (NO_GO, "NO-GO", None)
     assert suite.run("--continue-on-collection-errors", "-n2").exit != GO
     assert suite.run().exit == NO_GO
 
@@ -121,20 +125,25 @@ def test_a_rollback_that_cannot_be_proven_is_21(suite: Suite) -> None:
     assert "NOT PROVEN: act by hand now" in done.out
 
 
+@pytest.mark.parametrize("kind", ["RuntimeError", "SystemExit", "KeyboardInterrupt"])
 @pytest.mark.parametrize("hook", ["pytest_golive_rollback", "pytest_golive_verdict"])
-def test_a_hook_that_raises_neither_hides_the_verdict_nor_keeps_traffic_here(suite: Suite, hook: str) -> None:
+def test_a_hook_that_raises_neither_hides_the_verdict_nor_keeps_traffic_here(
+    suite: Suite, hook: str, kind: str
+) -> None:
     suite.one(FAILS, arguments="evidence")
-    suite.write("conftest.py", f"def {hook}():\n    raise RuntimeError('second target broke')")
+    suite.write("conftest.py", f"def {hook}():\n    raise {kind}('second target broke')")
     done = suite.run()
     assert (done.exit, done.outcome(SERVICES), done.rollback["found"]) == (NO_GO, "failed", "not_started")
-    assert f"a {hook} hook failed: RuntimeError: second target broke" in done.out
+    assert f"a {hook} hook failed: {kind}: second target broke" in done.out
 
 
-def test_a_verdict_hook_that_raises_on_go_is_not_exit_0(suite: Suite) -> None:
+@pytest.mark.parametrize("kind", ["RuntimeError", "SystemExit", "KeyboardInterrupt"])
+def test_a_verdict_hook_that_raises_on_go_makes_it_no_go(suite: Suite, kind: str) -> None:
     suite.one(PASSES)
-    suite.write("conftest.py", "def pytest_golive_verdict():\n    raise RuntimeError('a report broke')")
+    suite.write("conftest.py", f"def pytest_golive_verdict():\n    raise {kind}(0)")
     done = suite.run()
-    assert (done.exit, done.word) == (1, "GO")
+    assert (done.exit, done.word, done.verdict["rollback"]) == (NO_GO, "NO-GO", None)
+    assert done.verdict["problems"] == [f"a pytest_golive_verdict hook failed: {kind}: 0"]
 
 
 def test_another_plugin_may_refuse_a_go(suite: Suite) -> None:

@@ -56,6 +56,19 @@ def test_a_good_file_is_read_and_its_paths_are_beside_it(tmp_path: Path) -> None
     assert (settings.armed, settings.criteria, settings.scope) == (False, None, None)
 
 
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "golive.toml").write_text(GOOD, encoding="utf-8-sig")
+    assert load(tmp_path / "golive.toml").armed is False
+
+
+@pytest.mark.parametrize(
+    "selector", ["app=argo", "app.kubernetes.io/name==argo-rollouts, !canary", "tier in (a, b),x notin (c)", "app"]
+)
+def test_a_label_selector_is_accepted(tmp_path: Path, selector: str) -> None:
+    (tmp_path / "golive.toml").write_text(f'{GOOD}[argo]\nselector = "{selector}"\n', encoding="utf-8")
+    assert load(tmp_path / "golive.toml").argo.selector == selector
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"golive\.toml: expected a readable golive\.toml, found: No such file"):
         load(tmp_path / "golive.toml")
@@ -96,8 +109,27 @@ def test_a_file_in_other_bytes_is_told(tmp_path: Path) -> None:
         (changed('"prod"', '""'), "target.cluster: expected String should have at least 1 character, found ''"),
         (
             changed("[release]", "request_seconds = 0\n[release]"),
-            "target.request_seconds: expected greater than 0, found 0",
+            "target.request_seconds: expected greater than or equal to 0.5, found 0",
         ),
+        (changed("[release]", "request_seconds = 61\n[release]"), "expected less than or equal to 60, found 61"),
+        (
+            changed("[release]", "requests_per_second = 0.9\n[release]"),
+            "expected greater than or equal to 1, found 0.9",
+        ),
+        (changed('"prod"', '"prod\\u001b[2J"'), "target.cluster: expected one line of text without control"),
+        (
+            changed('"prod"', '"prod\\nGO"'),
+            "target.cluster: expected one line of text without control characters, found",
+        ),
+        (changed('"prod"', '"\\u202edorp"'), "target.cluster: expected one line of text without control characters"),
+        (changed('"rollout.yaml"', '"r\\u0000"'), "release.manifest: expected one line of text without control"),
+        (GOOD + '"x\\u0085" = 1\n', "services: expected one line of text without control characters in its keys"),
+        (changed('"driver.kubeconfig"', '"~nouser-here/config"'), "target.kubeconfig: expected a home that exists"),
+        ("x = " + "[" * 5000 + "]" * 5000 + "\n" + GOOD, "expected tables a few levels deep, found far more"),
+        ("x = " + "9" * 5000 + "\n" + GOOD, "expected complete TOML, found: Exceeds the limit"),
+        (GOOD + '[argo]\nselector = "app="x"\n', "expected complete TOML"),
+        (GOOD + '[argo]\nselector = "app=argo rollouts"\n', "argo.selector: expected a label selector such as app="),
+        (GOOD + '[argo]\nselector = ""\n', "argo.selector: expected a label selector"),
         (changed("[release]", "request_seconds = nan\n[release]"), "target.request_seconds: expected a finite number"),
         (
             GOOD + "[rollback]\ndeadline_seconds = 4.0\n",

@@ -258,6 +258,18 @@ def test_what_became_of_the_traffic_is_one_line(rollback: Json | None, said: str
     assert said in rollback_lines(rollback)[0]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        ({"to_request": None, "to_stable": None}, []),
+        ({"to_request": None, "to_stable": 2.5}, ["  stable proven after 2.5 s"]),
+        ({"to_request": 0.1, "to_stable": None}, ["  abort sent after 0.1 s"]),
+    ],
+)
+def test_only_what_is_known_of_the_time_is_told(seconds: Json, said: list[str]) -> None:
+    assert rollback_lines({**BACK, "legs": [], "remark": "", "seconds": seconds})[1:] == said
+
+
 @pytest.mark.parametrize("decision", Decision)
 def test_the_page_begins_with_the_verdict_and_escapes_what_was_observed(decision: Decision) -> None:
     page = summary_html(verdict(decision, judged("0.5-services", Outcome.FAILED)), SETTINGS, Redactor(["scale up"]))

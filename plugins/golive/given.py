@@ -1,0 +1,84 @@
+"""What a run was given: ``golive.toml``, the ratified list and the reviewed manifest, as they were when it began.
+
+They are read once, by the controller. Workers get the settings through xdist's pipe; a file that was changed meanwhile
+is a reason for NO-GO, because the verdict would speak of other words than those on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from golive.config import Settings, load
+from golive.criterion import Ratified, find_ratified, load_ratified
+from golive.errors import ConfigError
+from golive.types import Json, dig, text
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The settings, the ratified list and where it is, and the hash of each file they were read from."""
+
+    settings: Settings
+    ratified: Ratified
+    ratified_path: Path
+    hashes: tuple[tuple[Path, str], ...] = ()
+    refusal: str = ""
+    """Why nothing may be judged by this process, where the list is not the one the controller read."""
+
+    def changed(self) -> list[str]:
+        """One line for each file that is no longer what was read at the start."""
+        return [
+            f"{path} was changed while the run was under way: it is not what was judged"
+            for path, before in self.hashes
+            if _hash(path) != before
+        ]
+
+    def to_json(self) -> Json:
+        """For a worker."""
+        settings: Json = self.settings.model_dump(mode="json")
+        return {"settings": settings, "ratified_path": str(self.ratified_path), "ratified": self.ratified.sha256}
+
+
+def read_given(file: Path, root: Path, wanted: Callable[[Path], bool]) -> Given | None:
+    """Read what ``file`` (``golive.toml``) says and names; ``None`` where the list it names is not ``wanted``.
+
+    Raises ``ConfigError``.
+    """
+    before = _hash(file)
+    settings = load(file)
+    path = find_ratified(settings.criteria, root, file.resolve().parent)
+    if not wanted(path):
+        return None
+    ratified = load_ratified(path)
+    if _hash(file) != before:
+        raise ConfigError(f"{file}: expected a file at rest, found one that changed while it was read; start again")
+    manifest = settings.release.manifest
+    hashes = ((file.resolve(), before), (path.resolve(), ratified.sha256), (manifest, _hash(manifest)))
+    return Given(settings, ratified, path, hashes)
+
+
+def given_by_controller(shared: str) -> Given:
+    """A worker's: the controller's settings, and the same list or a refusal."""
+    data: Json = json.loads(shared)
+    given = cast("Json", dig(data, "given", default={}))
+    settings = Settings.model_validate_json(json.dumps(given["settings"]))
+    path, wanted = Path(text(given, "ratified_path")), text(given, "ratified")
+    refusal = f"{path}: expected the ratified list that the controller read, found another"
+    try:
+        ratified = load_ratified(path)
+    except ConfigError as error:
+        return Given(settings, Ratified((), ""), path, refusal=f"{refusal}: {error}")
+    return Given(settings, ratified, path, refusal="" if ratified.sha256 == wanted else refusal)
+
+
+def _hash(path: Path) -> str:
+    """The SHA-256 of a file; empty where it cannot be read, which is a state of it too."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except (OSError, ValueError):
+        return ""
