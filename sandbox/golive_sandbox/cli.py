@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--detach", action="store_true", help="return when it is up, and leave it running")
     up.set_defaults(command=_up)
 
+    up.add_argument("--until-exit", type=int, metavar="PID", help="end it when this process ends, however that ends")
     up.add_argument("--remove", action="store_true", help=argparse.SUPPRESS)  # the folder too, at the end
 
     status = commands.add_parser("status", help="what is running, and what is broken in it")
@@ -93,13 +94,15 @@ def _up(arguments: argparse.Namespace) -> None:
     folder.check()
     table.named(arguments.scenario)
     if arguments.detach:
-        launch.launch(folder, arguments.scenario, sys.stdout, detached=True)
+        launch.launch(folder, arguments.scenario, sys.stdout, detached=True, until_exit=arguments.until_exit)
         _say(_to_try(folder))
         return
     built = build.ensure(sys.stdout)
     # A supervisor in the background is followed by the process that launched it, which prints the commands itself.
     ready = (lambda: _say(_to_try(folder))) if sys.stdout.isatty() or sys.stdin.isatty() else (lambda: None)
-    supervisor.run(folder, built, arguments.scenario, _say, ready, remove=arguments.remove)
+    supervisor.run(
+        folder, built, arguments.scenario, _say, ready, remove=arguments.remove, until_exit=arguments.until_exit
+    )
 
 
 def _to_try(folder: Folder) -> str:

@@ -47,7 +47,7 @@ class Launched:
             files.remove(self.folder.root)  # gone already, unless it was killed
 
 
-def launch(folder: Folder, scenario: str, out: TextIO, *, detached: bool) -> Launched:
+def launch(folder: Folder, scenario: str, out: TextIO, *, detached: bool, until_exit: int | None = None) -> Launched:
     """Build what is missing, start a supervisor and return when its world is up.
 
     ``detached``: it goes on when this process ends; otherwise it takes itself down then, however this process ended,
@@ -58,7 +58,7 @@ def launch(folder: Folder, scenario: str, out: TextIO, *, detached: bool) -> Lau
     ensure(out)
     folder.log.parent.mkdir(parents=True, exist_ok=True)
     folder.marker.touch()
-    launched = Launched(folder, _start(folder, scenario, detached=detached), detached=detached)
+    launched = Launched(folder, _start(folder, scenario, detached=detached, until_exit=until_exit), detached=detached)
     try:
         _follow(launched, out)
     except BaseException:
@@ -67,8 +67,9 @@ def launch(folder: Folder, scenario: str, out: TextIO, *, detached: bool) -> Lau
     return launched
 
 
-def _start(folder: Folder, scenario: str, *, detached: bool) -> subprocess.Popen[bytes]:
+def _start(folder: Folder, scenario: str, *, detached: bool, until_exit: int | None) -> subprocess.Popen[bytes]:
     arguments = ["up", "--dir", str(folder.root), "--scenario", scenario, *([] if detached else ["--remove"])]
+    arguments += [] if until_exit is None else ["--until-exit", str(until_exit)]
     with folder.log.open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "golive_sandbox.cli", *arguments],

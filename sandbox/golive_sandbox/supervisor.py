@@ -32,12 +32,20 @@ _TOOLS = ("kubectl", "kubectl-argo-rollouts")
 
 
 def run(
-    folder: Folder, built: Built, scenario: str, say: Say, ready: Callable[[], None], *, remove: bool = False
+    folder: Folder,
+    built: Built,
+    scenario: str,
+    say: Say,
+    ready: Callable[[], None],
+    *,
+    remove: bool = False,
+    until_exit: int | None = None,
 ) -> None:
     """Run a sandbox in ``folder`` until it is told to end (SIGINT, SIGTERM, SIGHUP, or ``down`` on its socket).
 
     ``ready`` is called once, when everything is up. Raises ``SandboxError`` when something fails, at the start or
     later; either way nothing is left running. ``remove``: nor is the folder left.
+    ``until_exit``: a process whose end is the sandbox's.
     """
     table.named(scenario)  # a wrong name is told before anything starts
     with folder.claimed(remove=remove) as sockets:
@@ -45,7 +53,7 @@ def run(
         registry.add(SUPERVISOR, os.getpid())
         sandbox = _Sandbox(folder, built, sockets, registry, say)
         with contextlib.suppress(asyncio.CancelledError):
-            asyncio.run(sandbox.run(scenario, ready))
+            asyncio.run(sandbox.run(scenario, ready, until_exit))
 
 
 class _Sandbox:
@@ -57,11 +65,13 @@ class _Sandbox:
         self._say = say
         self._began = time.monotonic()
 
-    async def run(self, scenario: str, ready: Callable[[], None]) -> None:
+    async def run(self, scenario: str, ready: Callable[[], None], until_exit: int | None) -> None:
         """Up, until the end."""
         self._died: asyncio.Future[SandboxError] = asyncio.get_running_loop().create_future()
         self._end_on_signals()
         async with AsyncExitStack() as up:
+            if until_exit is not None:
+                _end_with(until_exit, up)
             up.callback(self._say, "All gone.")
             plane = await up.enter_async_context(self._plane())
             self._watch_over(plane.failed(), up=up)
@@ -176,3 +186,20 @@ class _Sandbox:
             if not task.done():
                 task.cancel()
                 await asyncio.wait((task,))
+
+
+def _end_with(pid: int, up: AsyncExitStack) -> None:
+    """End in order when process ``pid`` does, however it does."""
+    try:
+        process = os.pidfd_open(pid)
+    except OSError as error:
+        raise SandboxError(f"--until-exit {pid}: expected a running process, found: {error.strerror}") from error
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        loop.remove_reader(process)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(process, ended)
+    up.callback(os.close, process)
+    up.callback(loop.remove_reader, process)

@@ -125,6 +125,20 @@ def test_a_killed_supervisor_leaves_no_process_and_down_removes_the_rest(place: 
     assert_nothing_is_left(place, found)
 
 
+def test_a_sandbox_ends_with_the_process_it_was_tied_to(place: Path) -> None:
+    holder = subprocess.Popen(["sleep", "120"])
+    words = ("up", "--detach", "--dir", str(place), "--until-exit", str(holder.pid))
+    assert cli(*words, env=environment(place)).returncode == 0
+    found = running(place)
+    holder.kill()
+    holder.wait()
+    until_gone(found)
+    assert_nothing_is_left(place, found)
+    again = cli(*words, env=environment(place))
+    assert again.returncode == 1
+    assert f"--until-exit {holder.pid}: expected a running process" in again.stdout + again.stderr
+
+
 def test_a_sandbox_starts_where_another_was_killed_and_ends_when_a_server_does(place: Path) -> None:
     assert cli("up", "--detach", "--dir", str(place), env=environment(place)).returncode == 0
     first = running(place)

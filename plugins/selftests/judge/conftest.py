@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ def world() -> Iterator[Path]:
     """The folder of a running sandbox; short, because sockets are in it."""
     folder = tempfile.mkdtemp(prefix="gj", dir="/tmp")
     try:
-        _sandbox("up", "--detach", "--dir", f"{folder}/w", deadline=_UP_SECONDS)
+        _sandbox("up", "--detach", "--until-exit", str(os.getpid()), "--dir", f"{folder}/w", deadline=_UP_SECONDS)
         yield Path(folder, "w")
     finally:
         _sandbox("down", "--dir", f"{folder}/w", deadline=_DOWN_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ def world() -> Iterator[World]:
     with tempfile.TemporaryDirectory(prefix="golive-live-", ignore_cleanup_errors=True) as folder:
         world = World(Path(folder) / "w")
         try:
-            world.sandbox("up", "--detach")
+            world.sandbox("up", "--detach", "--until-exit", str(os.getpid()))
             yield world
         finally:
             world.sandbox("down")
