@@ -26,6 +26,7 @@ class Found(enum.Enum):
     CANARY = "canary"
     PROMOTED = "promoted"
     ALREADY_BACK = "already_back"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ _AFTER_TARGET = ("0.1-access", "0.3-rollouts", "0.5-services", "1.1-manifests", 
 
 
 def _blind(fault: str) -> Scenario:
-    return replace(_one(fault, "0.1-target", *_AFTER_TARGET, rollback=None), blind=True)
+    return replace(_one(fault, "0.1-target", *_AFTER_TARGET, rollback=Found.UNKNOWN), blind=True, proven=False)
 
 
 # Nothing is written to a cluster, or a namespace, that is not the intended one: the hook is not called.
