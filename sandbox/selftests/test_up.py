@@ -242,7 +242,7 @@ def test_scenarios_are_listed_for_machines() -> None:
     assert {row["exit"] for row in found} == {0, 20, 21}
     for row in found:
         assert (row["verdict"] == "GO") == (row["exit"] == 0) == (row["criterion"] is None) == (row["outcome"] is None)
-        assert row["rollback"] in (None, "not_started", "canary", "promoted", "already_back")
+        assert row["rollback"] in (None, "not_started", "canary", "promoted", "already_back", "unknown")
         assert row["stage"] == "preflight"
 
 
