@@ -63,11 +63,6 @@ class Leash:
             raise
         return process
 
-    @property
-    def pid(self) -> int:
-        """The watchdog's process."""
-        return self._process.pid
-
     def ask(self, cause: str) -> None:
         """Ask for a rollback and come back at once; a watchdog that died is replaced first."""
         with self._turn:

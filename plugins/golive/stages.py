@@ -123,8 +123,7 @@ def _missing_in_record(
 
 def target_passed(ratified: Ratified, entries: Sequence[Entry]) -> bool:
     """Whether nothing in this run says that the cluster is another one than intended."""
-    row = ratified.get(TARGET)
-    return row is None or not _blocks(row, _outcomes(row, entries))
+    return target_state(ratified, entries) is Outcome.PASSED
 
 
 def target_state(ratified: Ratified, entries: Sequence[Entry]) -> Outcome:
