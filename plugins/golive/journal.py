@@ -14,7 +14,8 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,11 +134,11 @@ def create(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
-    """A regular file; anything else under its name, such as a pipe, could keep a reader waiting for ever."""
+def _opened(path: Path, flags: int, kind: Callable[[int], bool] = stat.S_ISREG) -> Iterator[int]:
+    """A file of the right kind; anything else under its name, such as a pipe, could keep a reader waiting for ever."""
     fd = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        if not kind(os.fstat(fd).st_mode):
             raise JournalError(f"{path}: expected a regular file, found something else")
         yield fd
     finally:
@@ -146,8 +147,23 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
 
 @contextlib.contextmanager
 def _locked(path: Path, fd: int) -> Iterator[None]:
+    """Hold the journal's lock.
+
+    Who waits for it holds the turn, which is the folder's lock: without one, a writer that appends without a pause
+    takes the lock again within microseconds, and another that asks every few milliseconds never gets it.
+    """
+    end = time.monotonic() + LOCK_SECONDS
+    with _opened(path.parent, os.O_RDONLY | os.O_DIRECTORY, stat.S_ISDIR) as turn, _taken(path, turn, end):
+        lock = contextlib.ExitStack()
+        lock.enter_context(_taken(path, fd, end))
+    with lock:
+        yield
+
+
+@contextlib.contextmanager
+def _taken(path: Path, fd: int, end: float) -> Iterator[None]:
     try:
-        wait_for("the journal's lock", lambda: _took(fd), bool, deadline=LOCK_SECONDS, every=0.005)
+        wait_for("the lock", lambda: _took(fd), bool, deadline=end - time.monotonic(), every=0.005)
     except NotInTime as error:
         raise JournalError(f"{path}: expected its lock within {LOCK_SECONDS:g} s, found it held") from error
     try:
