@@ -11,72 +11,17 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from golive.errors import ConfigError
+from golive.fields import DIGEST, IMAGE, SELECTOR, TAG, UID, URL, DnsName, Part, shaped
 from golive.misread import line_of, unprintable, written_secrets
-
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-UID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
-IMAGE = re.compile(r"[a-z0-9][a-z0-9.\-]*(:[0-9]+)?(/[a-z0-9._\-]+)+")
-TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._\-]{0,127}")
-URL = re.compile(r"https?://[^\s/]+(/\S*)?")
-CONTACT = re.compile(r"(mailto:[^@\s]+@[^@\s]+\.[^@\s]+|tel:\+[0-9][0-9 ]{5,}|https://\S+|slack:[#@]\S+|pagerduty:\S+)")
-
-_KEY = r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?"
-_LABEL = r"([A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?)"
-_TERM = rf"(!?{_KEY}|{_KEY}\s*(=|==|!=)\s*{_LABEL}?|{_KEY}\s+(in|notin)\s+\(\s*{_LABEL}(\s*,\s*{_LABEL})*\s*\))"
-SELECTOR = re.compile(rf"\s*{_TERM}(\s*,\s*{_TERM})*\s*", re.ASCII)
+from golive.servers import Alertmanager, Metrics, Platform, Prometheus, Registry
 
 
-def _shape(pattern: re.Pattern[str], expected: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            raise ValueError(f"expected {expected}")
-        return value
-
-    return AfterValidator(check)
-
-
-DnsName = Annotated[str, _shape(NAME, "a Kubernetes name such as maestro-server (lower case, digits, '-', 63 at most)")]
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-
-
-class _Part(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
-
-
-class SecretRef(_Part):
-    """Where a secret is: an environment variable, or a key of a Kubernetes Secret. Never the secret itself."""
-
-    env: str | None = None
-    """Name of an environment variable."""
-    secret: DnsName | None = None
-    """Name of a Secret in the release's namespace."""
-    key: str | None = None
-    """Key inside that Secret."""
-
-    @model_validator(mode="after")
-    def _one_place(self) -> SecretRef:
-        in_cluster = self.secret is not None and self.key is not None
-        if (self.env is not None) == in_cluster or (self.secret is None) != (self.key is None):
-            raise ValueError('expected {env = "NAME"} or {secret = "NAME", key = "KEY"}')
-        return self
-
-    def from_environment(self) -> SecretStr:
-        """The value of the environment variable; raises ``ConfigError`` when it is unset or empty."""
-        value = os.environ.get(self.env or "", "")
-        if not value:
-            raise ConfigError(f"environment: expected variable {self.env} to hold a secret, found it unset or empty")
-        return SecretStr(value)
-
-
-class Target(_Part):
+class Target(Part):
     """The one cluster, namespace and Rollout this file is about (runbook section 0)."""
 
     kubeconfig: str | None = None
@@ -85,7 +30,7 @@ class Target(_Part):
     """Context inside the kubeconfig. Default: its current context, taken once at the start."""
     cluster: Annotated[str, Field(min_length=1)]
     """The cluster's name, as people say it; shown in every report."""
-    cluster_uid: Annotated[str, _shape(UID, "the UID of namespace kube-system (kubectl get ns kube-system -o yaml)")]
+    cluster_uid: Annotated[str, shaped(UID, "the UID of namespace kube-system (kubectl get ns kube-system -o yaml)")]
     """UID of namespace ``kube-system``: the cluster's identity, checked before every write."""
     namespace: DnsName
     """Namespace of the release."""
@@ -97,22 +42,24 @@ class Target(_Part):
     """Request budget of one client (at least 1); production API servers are shared."""
 
 
-class Release(_Part):
+class Release(Part):
     """The one immutable thing that goes live (criterion 0.2-artifact)."""
 
-    image: Annotated[str, _shape(IMAGE, "a repository such as ghcr.io/org/maestro-control-plane, without tag")]
+    image: Annotated[str, shaped(IMAGE, "a repository such as ghcr.io/org/maestro-control-plane, without tag")]
     """Repository of the image, without tag and digest."""
-    tag: Annotated[str, _shape(TAG, "an image tag such as v1.5.0")]
+    tag: Annotated[str, shaped(TAG, "an image tag such as v1.5.0")]
     """The tag people use for this release."""
-    digest: Annotated[str, _shape(DIGEST, "sha256: and 64 lower-case hex digits")]
+    digest: Annotated[str, shaped(DIGEST, "sha256: and 64 lower-case hex digits")]
     """The digest the tag resolved to when the release was cut; the record is kept by it."""
-    revision: Annotated[str, _shape(re.compile(r"[0-9a-f]{40}"), "a full git commit, 40 hex digits")]
+    revision: Annotated[str, shaped(re.compile(r"[0-9a-f]{40}"), "a full git commit, 40 hex digits")]
     """The commit the image was built from."""
+    platforms: Annotated[tuple[Platform, ...], Field(min_length=1)] = Field(default=("linux/amd64",), strict=False)
+    """What the cluster's nodes run: the image must be there for each."""
     manifest: Path = Field(strict=False)
     """The reviewed manifest that will be applied, relative to this file; holds the digest."""
 
 
-class Services(_Part):
+class Services(Part):
     """What splits the traffic (runbook section 0)."""
 
     stable: DnsName
@@ -129,18 +76,18 @@ class Services(_Part):
         return self
 
 
-class Argo(_Part):
+class Argo(Part):
     """Where the Argo Rollouts controller runs."""
 
     namespace: DnsName = "argo-rollouts"
     """Namespace of the controller."""
-    selector: Annotated[str, _shape(SELECTOR, "a label selector such as app=argo-rollouts")] = (
+    selector: Annotated[str, shaped(SELECTOR, "a label selector such as app=argo-rollouts")] = (
         "app.kubernetes.io/name=argo-rollouts"
     )
     """Label selector of the controller's pods."""
 
 
-class Rollback(_Part):
+class Rollback(Part):
     """How long a rollback may take to be proven, and how long blindness is borne."""
 
     deadline_seconds: Annotated[float, Field(ge=5, le=3600, allow_inf_nan=False)] = 120.0
@@ -151,23 +98,23 @@ class Rollback(_Part):
     """How long the release may take traffic unobserved before it goes back."""
 
 
-class Record(_Part):
+class Record(Part):
     """How long evidence counts."""
 
     fresh_hours: Annotated[float, Field(gt=0, le=720, allow_inf_nan=False)] = 24.0
     """A pass older than this many hours no longer counts for a later stage or for the release."""
 
 
-class Report(_Part):
+class Report(Part):
     """What reports point to."""
 
     runbook_url: (
-        Annotated[str, _shape(URL, "an http(s) address, with {section} where the section's number goes")] | None
+        Annotated[str, shaped(URL, "an http(s) address, with {section} where the section's number goes")] | None
     ) = None
     """Where people read the runbook; Allure links each criterion to it. Left out: the section is a label only."""
 
 
-class Person(_Part):
+class Person(Part):
     """Somebody who answers (runbook section 6)."""
 
     name: str = ""
@@ -176,7 +123,7 @@ class Person(_Part):
     """How to reach them: mailto:, tel:+, https://, slack:#channel or slack:@user, pagerduty:service."""
 
 
-class People(_Part):
+class People(Part):
     """Ownership (runbook section 6): six roles, and who approves."""
 
     release_driver: Person = Person()
@@ -191,7 +138,7 @@ class People(_Part):
     """Whether the release driver and the approver must be different people."""
 
 
-class Settings(_Part):
+class Settings(Part):
     """Everything ``golive.toml`` says, validated; paths are absolute."""
 
     armed: bool
@@ -204,6 +151,10 @@ class Settings(_Part):
     release: Release
     services: Services
     argo: Argo = Argo()
+    registry: Registry = Registry()
+    metrics: Metrics = Metrics()
+    prometheus: Prometheus = Prometheus()
+    alertmanager: Alertmanager = Alertmanager()
     rollback: Rollback = Rollback()
     record: Record = Record()
     report: Report = Report()
@@ -251,5 +202,14 @@ def _absolute(settings: Settings, base: Path) -> Settings:
         paths = [str(base / Path(part).expanduser()) for part in str(target.kubeconfig).split(os.pathsep) if part]
         target = target.model_copy(update={"kubeconfig": os.pathsep.join(paths)})
     release = settings.release.model_copy(update={"manifest": base / settings.release.manifest})
+    registry = settings.registry.model_copy(update=_beside(base, settings.registry, "docker_config", "ca_file"))
+    prometheus = settings.prometheus.model_copy(update=_beside(base, settings.prometheus, "ca_file"))
+    alertmanager = settings.alertmanager.model_copy(update=_beside(base, settings.alertmanager, "ca_file"))
     criteria = base / settings.criteria if settings.criteria else None
-    return settings.model_copy(update={"target": target, "release": release, "criteria": criteria})
+    found = {"target": target, "release": release, "criteria": criteria, "registry": registry}
+    return settings.model_copy(update={**found, "prometheus": prometheus, "alertmanager": alertmanager})
+
+
+def _beside(base: Path, part: Part, *names: str) -> dict[str, Path]:
+    """The part's file names that are given, relative to the folder of ``golive.toml``."""
+    return {name: base / Path(value).expanduser() for name in names if (value := getattr(part, name)) is not None}

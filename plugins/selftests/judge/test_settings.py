@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from golive.config import SecretRef, Settings, load
+from golive.config import Settings, load
 from golive.errors import ConfigError
+from golive.fields import SecretRef
 
 GOOD = """\
 armed = false
