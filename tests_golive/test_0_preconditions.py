@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from golive_fixtures.artifact import Artifact, Resolved
+
     from golive.config import Settings
     from golive.criterion import Need
     from golive.evidence import Recorder
     from golive_fixtures.cluster import ClusterFacts
+    from golive_fixtures.manifests import Manifests
     from golive_fixtures.permissions import Permissions
     from golive_fixtures.rollout import Rollout, ServiceFacts
 
@@ -61,6 +64,73 @@ def test_the_credentials_can_do_what_this_run_will_do(
         expected=f"{len(reviewed)} permissions allowed (golive plan lists them)",
         observed=f"missing: {', '.join(str(need) for need in missing)}" if missing else "all allowed",
         fix=f"have this applied by somebody who may grant rights:\n{role}",
+    )
+
+
+@pytest.mark.p0
+@pytest.mark.preflight
+@pytest.mark.criterion("0.2-artifact")
+def test_the_release_artifact_is_one_immutable_thing(
+    artifact: Artifact, manifests: Manifests, settings: Settings, evidence: Recorder
+) -> None:
+    """The tag MUST resolve to the release's digest, whole for every platform, and the manifest MUST name that digest.
+
+    Runbook: section 0
+    """
+    release = settings.release
+    reference, found = f"{release.image}:{release.tag}", artifact.by_tag()
+    digest = found.digest if found else "none"
+    evidence.check(
+        found is not None,
+        expected=f"tag {reference} exists in the registry",
+        observed=f"it does: {digest}" if found else "the registry has no such tag",
+        fix="push the release again, or correct release.image and release.tag of golive.toml",
+    )
+    evidence.equal(
+        f"digest of {reference} (golive.toml: release.digest)",
+        expected=release.digest,
+        observed=digest,
+        fix="find out who moved the tag or which build this is; cut the release anew rather than change the digest",
+    )
+    for platform in release.platforms if found else ():
+        _is_whole(artifact, found, platform, evidence)
+    named = {image.text: image.digest for image in manifests.images() if image.repository == release.image}
+    evidence.check(
+        bool(named) and set(named.values()) == {digest},
+        expected=f"{manifests.path.name} names {release.image} with {digest}",
+        observed=", ".join(named) or "no such image",
+        fix="write IMAGE:TAG@DIGEST of this release into the manifest and have it reviewed again",
+    )
+
+
+def _is_whole(artifact: Artifact, found: Resolved, platform: str, evidence: Recorder) -> None:
+    names = [one.name for one in found.platforms]
+    evidence.facts(
+        f"image {found.reference}",
+        digest=found.digest,
+        media_type=found.media_type,
+        platforms=", ".join(names) or "none",
+        asked=", ".join(found.via),
+        took=f"{found.seconds:.3f} s",
+    )
+    evidence.check(
+        platform in names,
+        expected=f"{found.reference} is there for {platform} (golive.toml: release.platforms)",
+        observed=f"it is there for {', '.join(names) or 'no platform'}",
+        fix="build and push it for this platform, or correct release.platforms: the cluster's nodes could not run it",
+    )
+    contents = artifact.whole(found, platform)
+    evidence.facts(
+        f"{platform} of {found.reference}",
+        manifest=contents.manifest_digest,
+        configuration=contents.config_digest,
+        layers="\n".join(f"{one.digest} {one.size} bytes" for one in contents.layers),
+    )
+    evidence.check(
+        not contents.problems,
+        expected=f"manifest, configuration and {len(contents.layers)} layers for {platform} are all in the registry",
+        observed="; ".join(contents.problems) or "all there",
+        fix="push the image again: a node could not pull it as it is",
     )
 
 

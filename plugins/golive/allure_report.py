@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import pytest
 
 from golive.criterion import Criterion, Gate
-from golive.evidence import Recorder
+from golive.evidence import Recorder, as_facts, as_note
+from golive.html_report import evidence_html
 from golive.redact import Redactor
 
 
@@ -86,7 +87,9 @@ def _clean(item: object, redactor: Redactor) -> None:
             _clean(value, redactor)
 
 
-def describe(config: pytest.Config, row: Criterion, recorder: Recorder, runbook_url: str | None) -> None:
+def describe(
+    config: pytest.Config, row: Criterion, recorder: Recorder, runbook_url: str | None, redactor: Redactor
+) -> None:
     """Label the running Allure test and attach its evidence; nothing at all without ``--alluredir``."""
     if not config.getoption("allure_report_dir", None):
         return
@@ -98,6 +101,11 @@ def describe(config: pytest.Config, row: Criterion, recorder: Recorder, runbook_
     allure.dynamic.label("runbook", row.runbook)
     if runbook_url:
         allure.dynamic.link(runbook_url.replace("{section}", row.runbook), name=f"runbook section {row.runbook}")
-    claim = f"expected: {recorder.expected}\nobserved: {recorder.observed}\nfix: {recorder.fix}"
+    data = recorder.to_json()
+    claim = "\n".join(f"{key}: {data[key]}" for key in ("expected", "observed", "fix"))
     for name, content in (("claim", claim), *recorder.notes):
         allure.attach(content, name=name, attachment_type=allure.attachment_type.TEXT)
+    # Attached only, nobody reads it: the page of the test shows claim and evidence at once.
+    shown = [as_note("claim", as_facts({key: str(data[key]) for key in ("expected", "observed", "fix")}))]
+    shown += [as_note(name, content) for name, content in recorder.notes]
+    allure.dynamic.description_html("".join(evidence_html(redactor.text(note)) for note in shown))

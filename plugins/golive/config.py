@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError, model_validator
 
 from golive.errors import ConfigError
-from golive.fields import DIGEST, IMAGE, SELECTOR, TAG, UID, URL, DnsName, Part, shaped
+from golive.fields import DIGEST, IMAGE, SELECTOR, TAG, UID, URL, DnsName, Part, SecretRef, shaped
 from golive.misread import line_of, unprintable, written_secrets
 from golive.servers import Alertmanager, Metrics, Platform, Prometheus, Registry
 
@@ -159,6 +159,13 @@ class Settings(Part):
     record: Record = Record()
     report: Report = Report()
     people: People = People()
+
+    @property
+    def secrets(self) -> tuple[SecretRef, ...]:
+        """Every reference to a secret."""
+        places = (self.prometheus, self.alertmanager)
+        found = [self.registry.password, *(ref for one in places for ref in (one.bearer, one.password))]
+        return tuple(ref for ref in found if ref is not None)
 
 
 def load(path: Path) -> Settings:

@@ -52,7 +52,18 @@ TARGET = "0.1-target"
 APPROVAL = "6-approval"
 """The criterion whose absence is PENDING, not NO-GO."""
 _ID = re.compile(r"[0-9]+(\.[0-9]+)?-[a-z0-9][a-z0-9-]*(\[[^\[\]]+\])?")
-_PLACES = {"": "", "@release": "", "@argo": "argo", "@kube-system": "kube-system", "@cluster": "*"}
+_PLACES = {
+    "": "",
+    "@release": "",
+    "@argo": "argo",
+    "@kube-system": "kube-system",
+    "@prometheus": "{prometheus}",
+    "@alertmanager": "{alertmanager}",
+    "@cluster": "*",
+}
+WORDS = ("namespace", "prometheus_service", "alertmanager_service")
+"""What a need's name may hold in braces: the release's namespace, and two Services as the proxy has them."""
+_WORD = re.compile(r"\{([^{}]*)\}")
 _NEED = re.compile(
     r"(?P<verb>[a-z]+) (?P<resource>[a-z]+)(/(?P<sub>[a-z]+))?(\.(?P<group>[a-z0-9.]+))?( (?P<scope>\S+))?"
 )
@@ -62,8 +73,8 @@ _NEED = re.compile(
 class Need:
     """One permission: a verb on a resource.
 
-    ``namespace``: "" the release's, "argo" the controller's, "kube-system", "*" the whole cluster. ``name`` may be
-    ``{namespace}``, the release's, until ``resolved``. Reading a Namespace object is asked inside that namespace.
+    ``namespace``: "" the release's, "argo" the controller's, "kube-system", "*" the whole cluster. Namespace and name
+    may hold words in braces until ``resolved``. Reading a Namespace object is asked inside that namespace.
     """
 
     verb: str
@@ -82,11 +93,17 @@ class Need:
         scope, _, name = (found["scope"] or "").partition(":")
         if scope not in _PLACES:
             raise ValueError(f"expected one of {', '.join(filter(None, _PLACES))}, with or without :NAME, in {line!r}")
+        if set(_WORD.findall(name)) - set(WORDS):
+            raise ValueError(f"expected only {', '.join(WORDS)} in braces, found {line!r}")
         return cls(found["verb"], found["group"] or "", found["resource"], found["sub"] or "", name, _PLACES[scope])
 
-    def resolved(self, namespace: str) -> Need:
-        """The same with the release's namespace in its place."""
-        return replace(self, name=self.name.replace("{namespace}", namespace))
+    def resolved(self, words: Mapping[str, str]) -> Need | None:
+        """The same with what ``golive.toml`` says for the words in braces; ``None`` where it says that nothing is."""
+        before = (self.namespace, self.name)
+        namespace, name = (text.format_map(words) for text in before)
+        if any(text and not found for text, found in zip(before, (namespace, name), strict=True)):
+            return None
+        return replace(self, namespace=namespace, name=name)
 
     def __str__(self) -> str:
         resource = f"{self.resource}/{self.subresource}" if self.subresource else self.resource

@@ -5,6 +5,7 @@ A failed claim teaches in three lines: ``expected:``, ``observed:``, ``fix:`` (s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -22,6 +23,28 @@ class ClaimFailed(AssertionError):  # noqa: N818  (a failed claim is a finding a
         self.expected = expected
         self.observed = observed
         self.fix = fix
+
+
+_FACT = "\n  "
+_MORE = "\n    "
+
+
+def as_facts(facts: Mapping[str, str]) -> str:
+    """Named facts as text: a line each, indented by two; what follows in a value by four."""
+    return "".join(f"{_FACT}{key}: {_MORE.join(value.splitlines())}" for key, value in facts.items())
+
+
+def as_note(name: str, content: str) -> str:
+    """One piece of evidence as the journal and every report hold it."""
+    return f"{name}:{content}" if content.startswith(_FACT) else f"{name}: {content}"
+
+
+def facts_in(note: str) -> tuple[str, list[tuple[str, str]]]:
+    """A note's name and its facts; none when it was written as text."""
+    name, colon, content = note.partition(":" + _FACT)
+    lines = [line for line in content.replace(_MORE, "\x00").split(_FACT) if colon]
+    facts = [(key, value.replace("\x00", "\n")) for key, _, value in (line.partition(": ") for line in lines)]
+    return name, facts
 
 
 @dataclass
@@ -46,6 +69,10 @@ class Recorder:
         """Keep a piece of evidence: what was read, from where."""
         more = len(content) - MOST_TEXT
         self.notes.append((name, content if more <= 0 else f"{content[:MOST_TEXT]}\n… {more} characters more"))
+
+    def facts(self, name: str, **facts: str) -> None:
+        """Keep what was read as named facts, a line each; reports show them as a table. ``_`` in a name is a blank."""
+        self.attach(name, as_facts({key.replace("_", " "): value for key, value in facts.items()}))
 
     def check(self, holds: bool, *, expected: str, observed: str, fix: str) -> None:
         """Claim that ``holds``; raises ``ClaimFailed`` when it does not."""
@@ -74,5 +101,5 @@ class Recorder:
             "expected": self.expected,
             "observed": self.observed,
             "fix": self.fix,
-            "evidence": [f"{name}: {content}" for name, content in self.notes],
+            "evidence": [as_note(name, content) for name, content in self.notes],
         }

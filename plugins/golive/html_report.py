@@ -9,6 +9,7 @@ from typing import Protocol
 import pytest
 
 from golive.config import Settings
+from golive.evidence import facts_in
 from golive.redact import Redactor
 from golive.report import headline, not_built, rollback_headline, rollback_rest, why
 from golive.types import Json, items, text
@@ -23,6 +24,7 @@ _STYLE = """<style>
 #golive td, #golive th {vertical-align: top; overflow-wrap: anywhere} #golive table {table-layout: fixed}
 #golive th {background: #f6f8fa} #golive td.name {width: 200px} #golive td.word {width: 90px; font-weight: bold}
 #golive pre {white-space: pre-wrap; margin: 4px 0; max-height: 400px; overflow: auto}
+#golive td.fact {font-family: monospace; white-space: pre-wrap}
 #golive .fix {border-left: 3px solid #9a6700; padding-left: 8px}
 </style>"""
 
@@ -115,9 +117,20 @@ class _Block:
     def _evidence(self, row: Judged) -> str:
         if not row.evidence:
             return ""
-        shown = "".join(f"<pre>{escape(self._redactor.text(one))}</pre>" for one in row.evidence)
+        shown = "".join(evidence_html(self._redactor.text(one)) for one in row.evidence)
         opened = "" if row.good else " open"
         return f"<details{opened}><summary>evidence ({len(row.evidence)})</summary>{shown}</details>"
+
+
+def evidence_html(note: str) -> str:
+    """One piece of evidence: a table of its named facts, or its text as it stands. ``note`` is redacted already."""
+    name, facts = facts_in(note)
+    if not facts:
+        return f"<pre>{escape(note)}</pre>"
+    rows = "".join(
+        f'<tr><td class="name">{escape(key)}</td><td class="fact">{escape(value)}</td></tr>' for key, value in facts
+    )
+    return f"<p><b>{escape(name)}</b></p><table>{rows}</table>"
 
 
 def _word(word: str, *, good: bool) -> str:

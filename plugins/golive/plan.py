@@ -20,7 +20,7 @@ def plan(settings: Settings, ratified: Ratified, scope: Sequence[str]) -> str:
         "",
     ]
     for row in ratified.in_scope(stages):
-        lines += _criterion(row, target.namespace)
+        lines += _criterion(row, settings)
     lines += [
         "",
         "writes, only when a p0 fails while the release takes traffic:"
@@ -33,21 +33,31 @@ def plan(settings: Settings, ratified: Ratified, scope: Sequence[str]) -> str:
             f"  abort: merge patch of {name} status",
             f"  restore: JSON patch of {name} spec.template, guarded by uid and generation",
         ]
-        lines += [f"  needs: {need.resolved(target.namespace)}" for need in ratified.rollback_needs]
+        lines += [f"  needs: {need}" for need in _resolved(ratified.rollback_needs, settings)]
     return "\n".join([*lines, *not_built([row.id for row in ratified.not_implemented(stages)])]) + "\n"
 
 
-def _criterion(row: Criterion, namespace: str) -> list[str]:
+def _criterion(row: Criterion, settings: Settings) -> list[str]:
     lines = [
         f"{row.id} ({row.gate}, {row.stage}, runbook {row.runbook}): {row.title}",
         f"  reads:  {row.reads or 'golive.toml'}",
     ]
     lines += [f"  writes: {write}" for write in row.writes] or ["  writes: nothing"]
-    return [*lines, *(f"  needs:  {need.resolved(namespace)}" for need in row.needs)]
+    return [*lines, *(f"  needs:  {need}" for need in _resolved(row.needs, settings))]
 
 
-def needs_of(ratified: Ratified, scope: Iterable[Stage], namespace: str, *, armed: bool) -> tuple[Need, ...]:
-    """Every permission that a run with this scope takes in the release's ``namespace``, each once."""
+def needs_of(ratified: Ratified, scope: Iterable[Stage], settings: Settings, *, armed: bool) -> tuple[Need, ...]:
+    """Every permission that a run with this scope takes, each once."""
     needs = [need for row in ratified.in_scope(scope) for need in row.needs]
-    every = (*needs, *(ratified.rollback_needs if armed else ()))
-    return tuple(dict.fromkeys(need.resolved(namespace) for need in every))
+    secrets = [Need("get", "", "secrets", name=ref.secret) for ref in settings.secrets if ref.secret]
+    return _resolved((*needs, *secrets, *(ratified.rollback_needs if armed else ())), settings)
+
+
+def _resolved(needs: Iterable[Need], settings: Settings) -> tuple[Need, ...]:
+    """Each once; what is only needed on the way through the API server is left out where another way is named."""
+    words = {"namespace": settings.target.namespace}
+    for name, place in (("prometheus", settings.prometheus), ("alertmanager", settings.alertmanager)):
+        through = place.url is None
+        words |= {name: place.namespace if through else "", f"{name}_service": place.proxy_name if through else ""}
+    found = (need.resolved(words) for need in needs)
+    return tuple(dict.fromkeys(need for need in found if need is not None))

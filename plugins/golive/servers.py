@@ -19,6 +19,7 @@ _Port = Annotated[int, Field(ge=1, le=65_535)]
 _Deadline = Annotated[float, Field(ge=0.5, le=120, allow_inf_nan=False)]
 _Metric = Annotated[str, shaped(METRIC, "a metric's name such as http_requests_total")]
 _Label = Annotated[str, shaped(LABEL, "a label's name such as code")]
+_Selector = Annotated[str, shaped(SELECTOR, "a label selector such as app.kubernetes.io/name=prometheus")]
 _Url = Annotated[str, shaped(URL, "an http(s) address such as https://prometheus.example.com")]
 
 
@@ -54,7 +55,7 @@ class Reached(Part):
     """Port of the Service and of the pods."""
     scheme: Literal["http", "https"] = "http"
     """What Service and pods speak."""
-    selector: Annotated[str, shaped(SELECTOR, "a label selector such as app=prometheus")]
+    selector: _Selector
     """Label selector of its pods."""
     replicas: Annotated[int, Field(ge=1, le=20)] = 1
     """How many pods must be Ready at least; none of them may be not Ready."""
@@ -71,6 +72,11 @@ class Reached(Part):
     request_seconds: _Deadline = 10.0
     """Deadline of one request, in seconds (0.5 to 120)."""
 
+    @property
+    def proxy_name(self) -> str:
+        """The Service's name in the API server's proxy and in ``resourceNames``: ``http:NAME:PORT``."""
+        return f"{self.scheme}:{self.service}:{self.port}"
+
     @model_validator(mode="after")
     def _one_way_in(self) -> Reached:
         if (self.username is None) != (self.password is None):
@@ -86,10 +92,11 @@ class Prometheus(Reached):
     """Where Prometheus is, how it labels our pods, which rules it must have (criteria 1.2-prometheus, 1.2-rules)."""
 
     service: DnsName = "prometheus"
+    """Its Service, asked through the API server, unless ``url`` names another way."""
     port: _Port = 9090
-    selector: Annotated[str, shaped(SELECTOR, "a label selector such as app=prometheus")] = (
-        "app.kubernetes.io/name=prometheus"
-    )
+    """Port of the Service and of the pods."""
+    selector: _Selector = "app.kubernetes.io/name=prometheus"
+    """Label selector of its pods."""
     namespace_label: _Label = "namespace"
     """Label that scraping gives each series with the pod's namespace."""
     pod_label: _Label = "pod"
@@ -104,10 +111,11 @@ class Alertmanager(Reached):
     """Where Alertmanager is, and the synthetic alert it must route to PagerDuty (criterion 1.2-alertmanager)."""
 
     service: DnsName = "alertmanager"
+    """Its Service, asked through the API server, unless ``url`` names another way."""
     port: _Port = 9093
-    selector: Annotated[str, shaped(SELECTOR, "a label selector such as app=alertmanager")] = (
-        "app.kubernetes.io/name=alertmanager"
-    )
+    """Port of the Service and of the pods."""
+    selector: _Selector = "app.kubernetes.io/name=alertmanager"
+    """Label selector of its pods."""
     labels: dict[str, str] = Field(default={"alertname": "PD_Synthetic", "severity": "warning"})
     """Labels of the synthetic alert (runbook 1.3)."""
 

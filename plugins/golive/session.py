@@ -118,7 +118,8 @@ class Judge:
             record(item, call, report, self.journal, self.ratified)
             row = self.ratified.get(item.stash[ID])
             if report.when == "teardown" and row is not None:
-                allure_report.describe(item.config, row, watched(item).recorder, self.settings.report.runbook_url)
+                url, recorder = self.settings.report.runbook_url, watched(item).recorder
+                allure_report.describe(item.config, row, recorder, url, self.redactor)
         self._redact(report)
         return report
 

@@ -92,6 +92,18 @@ def test_allure_holds_severity_link_and_evidence(suite: Suite) -> None:
     assert "expected: x: 1" in (suite.path / "allure" / attached["claim"]).read_text(encoding="utf-8")
 
 
+def test_query_answer_and_age_are_read_on_the_page_and_in_allure(suite: Suite) -> None:
+    body = "evidence.facts('query', asked='up{pod=\"a\"}', answer='1\\n<2>', age='0.4 s')\n"
+    suite.one(f"{body}evidence.equal('x', expected=1, observed=1, fix='')", arguments="evidence")
+    suite.run("--alluredir=allure", "--html=page.html", "--self-contained-html")
+    page = (suite.path / "page.html").read_text(encoding="utf-8")
+    (result,) = _allure(suite.path / "allure")
+    for shown in (page.split('id="results-table"')[0], text(result, "descriptionHtml")):
+        rows = {key: f'<td class="name">{key}</td><td class="fact">' for key in ("asked", "answer", "age")}
+        assert f"<b>query</b></p><table><tr>{rows['asked']}up{{pod=&quot;a&quot;}}</td>" in shown
+        assert f"{rows['answer']}1\n&lt;2&gt;</td></tr><tr>{rows['age']}0.4 s</td>" in shown
+
+
 def test_a_binary_attachment_reaches_allure_as_it_is(suite: Suite) -> None:
     body = "import allure\nallure.attach(b'\\x89PNG\\xff', name='p')\nopen('f.txt', 'w').write('token=abcdef123')\n"
     suite.one(f"{body}allure.attach.file('f.txt', name='f')\nwith allure.step('token=abcdef123'): pass")

@@ -10,8 +10,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from golive.config import Settings, load
+from golive.criterion import Stage, load_ratified
 from golive.errors import ConfigError
 from golive.fields import SecretRef
+from golive.plan import needs_of
 
 GOOD = """\
 armed = false
@@ -31,6 +33,7 @@ manifest = "rollout.yaml"
 stable = "maestro-server"
 canary = "maestro-server-canary"
 """.format(digest="b" * 64, revision="d" * 40)
+LIST = Path(__file__).parents[3] / "tests_golive" / "criteria.toml"
 TOKEN = "ghp_" + "a1B2" * 9
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtYWVzdHJvIn0.c2lnbmF0dXJl"
 
@@ -137,6 +140,24 @@ def test_a_file_in_other_bytes_is_told(tmp_path: Path) -> None:
             "rollback.deadline_seconds: expected greater than or equal to 5",
         ),
         (GOOD + "[record]\nfresh_hours = 1e9\n", "record.fresh_hours: expected less than or equal to 720"),
+        (
+            GOOD + '[prometheus]\nusername = "golive"\n',
+            "prometheus: expected username and password together",
+        ),
+        (
+            GOOD + '[alertmanager]\nbearer = {env = "A"}\nusername = "golive"\npassword = {env = "B"}\n',
+            "alertmanager: expected bearer, or username and password, found both",
+        ),
+        (
+            GOOD + '[prometheus]\nurl = "http://prometheus.example.com"\nbearer = {env = "A"}\n',
+            "prometheus: expected https for an address that gets a secret, found http in url",
+        ),
+        (GOOD + "[prometheus]\nport = 0\n", "prometheus.port: expected greater than or equal to 1, found 0"),
+        (GOOD + '[registry]\nusername = "golive"\n', "registry: expected username and password together, found one"),
+        (GOOD + '[registry]\ntoken_hosts = ["https://a"]\n', "registry.token_hosts.0: expected a host such as auth."),
+        (GOOD + '[metrics]\nrequests = "a-b"\n', "metrics.requests: expected a metric's name such as http_"),
+        (GOOD + "[metrics]\ncritical_routes = []\n", "metrics.critical_routes: expected"),
+        (changed("tag = ", 'platforms = ["linux"]\ntag = '), "release.platforms.0: expected a platform such as linux/"),
         ('scope = ["load", 3]\n' + GOOD, "scope.1: expected a valid string, found 3"),
         (
             changed('"maestro-server-canary"', '"maestro-server"'),
@@ -259,3 +280,24 @@ def _settings(model: type[BaseModel]) -> list[str]:
 
 def test_every_setting_is_explained() -> None:
     assert _settings(Settings) == []
+
+
+def _needs(tmp_path: Path, more: str) -> list[str]:
+    (tmp_path / "golive.toml").write_text(GOOD + more, encoding="utf-8")
+    settings = load(tmp_path / "golive.toml")
+    return [str(need) for need in needs_of(load_ratified(LIST), (Stage.PREFLIGHT,), settings, armed=False)]
+
+
+def test_what_is_asked_through_the_api_server_needs_its_rights_there(tmp_path: Path) -> None:
+    needs = _needs(tmp_path, '[prometheus]\nnamespace = "prom"\nservice = "p"\nport = 91\n')
+    assert "list pods (prom)" in needs
+    assert "create services/proxy http:p:91 (prom)" in needs
+
+
+def test_what_has_an_address_of_its_own_needs_no_rights_in_the_cluster(tmp_path: Path) -> None:
+    needs = _needs(tmp_path, '[prometheus]\nurl = "https://p.example.com"\nbearer = {secret = "s", key = "k"}\n')
+    assert [need for need in needs if "services/proxy" in need or "(monitoring)" in need] == [
+        "list pods (monitoring)",
+        "get pods/proxy (monitoring)",
+    ]  # Alertmanager's
+    assert "get secrets s" in needs

@@ -259,13 +259,16 @@ def test_a_failed_p0_calls_the_rollback_but_for_the_target_and_after_the_go_live
         ("get namespaces @release:{namespace}", Need("get", "", "namespaces", name="{namespace}")),
         ("get namespaces @kube-system:kube-system", Need("get", "", "namespaces", "", "kube-system", "kube-system")),
         ("get nodes @cluster", Need("get", "", "nodes", namespace="*")),
+        ("list pods @prometheus", Need("list", "", "pods", namespace="{prometheus}")),
     ],
 )
 def test_a_need_is_read_as_it_is_written(line: str, need: Need) -> None:
     assert Need.parse(line) == need
 
 
-@pytest.mark.parametrize("line", ["", "get", "GET pods", "get pods @moon", "get pods @argo @argo", "get  pods"])
+@pytest.mark.parametrize(
+    "line", ["", "get", "GET pods", "get pods @moon", "get pods @argo @argo", "get  pods", "get pods @argo:{x}"]
+)
 def test_a_need_that_says_something_else_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match="expected"):
         Need.parse(line)

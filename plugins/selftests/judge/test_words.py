@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from golive.config import Settings
 from golive.criterion import Criterion, Gate, Outcome, Stage
-from golive.evidence import MOST_TEXT, ClaimFailed, Recorder
+from golive.evidence import MOST_TEXT, ClaimFailed, Recorder, facts_in
 from golive.html_report import summary_html
 from golive.redact import MASK, Redactor
 from golive.report import rollback_lines, summary
@@ -277,3 +278,15 @@ def test_the_page_begins_with_the_verdict_and_escapes_what_was_observed(decision
     assert "one &lt;b&gt;" in page
     assert "scale up" not in page
     assert ("the hook was not called" in page) == (decision is Decision.NO_GO)
+
+
+@pytest.mark.parametrize(
+    "facts", [{"query": "up", "answer": "a\nb\n c"}, {"answer": "with: colons\nand: more"}, {"empty": ""}]
+)
+def test_named_facts_are_read_back_as_they_were_kept(facts: dict[str, str]) -> None:
+    recorder = Recorder("1.2-prometheus")
+    recorder.facts("a query", **facts)
+    recorder.attach("a text", "query: up")
+    kept, plain = (str(one) for one in cast("list[str]", recorder.to_json()["evidence"]))
+    assert facts_in(kept) == ("a query", list(facts.items()))
+    assert facts_in(plain)[1] == []
