@@ -26,8 +26,8 @@ class Step:
     code: int = 0
 
 
-def _selftests(room: str) -> tuple[str, ...]:
-    return (*_PYTEST, "-q", "-c", f"{room}/selftests/pytest.toml", f"{room}/selftests")
+def _selftests(room: str, part: str = "", *options: str) -> tuple[str, ...]:
+    return (*_PYTEST, "-q", "-c", f"{room}/selftests/pytest.toml", f"{room}/selftests/{part}", *options)
 
 
 def _slice(marker: str) -> tuple[str, ...]:
@@ -46,10 +46,12 @@ def steps(reports: str) -> tuple[Step, ...]:
         (str(_BIN / "mypy"), "."),
         (str(_BIN / "lint-imports"),),
     )
+    # Those of the first half need nothing but processor time, those of the second share one sandbox.
+    judge = (_selftests("plugins", "judge", "-n2", "--dist=worksteal"), _selftests("plugins", "live"))
     return (
         Step("lint", "ruff, mypy strict, import contracts", 30, lint),
         Step("collect", "the preflight slice collects without a cluster", 3, (_slice("preflight"),)),
-        Step("judge", "self-tests of the judge", 300, (_selftests("plugins"),)),
+        Step("judge", "self-tests of the judge", 300, judge),
         Step("hands", "self-tests of the hands", 240, (_selftests("fixtures"),)),
         Step("sandbox", "self-tests of the sandbox, every scenario among them", 480, (_selftests("sandbox"),)),
         Step("go", "a clean sandbox is GO", 15, (_sandbox("clean", reports),)),
