@@ -9,13 +9,14 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from golive_fixtures.alerts import Alerts, PodState, Replica
-    from golive_fixtures.metrics import Look, Metrics, RuleState
-    from golive_fixtures.server_metrics import Scrape, ServerMetrics
-
     from golive.config import Settings
     from golive.evidence import Recorder
     from golive.servers import Reached
+    from golive_fixtures.alert_routes import Routed
+    from golive_fixtures.alerts import Alerts, Replica
+    from golive_fixtures.metrics import Look, Metrics, Scrape, ServerMetrics
+    from golive_fixtures.promapi import Row, RuleState
+    from golive_fixtures.reach import PodState
 
 
 @pytest.mark.p0
@@ -29,12 +30,6 @@ def test_the_servers_metrics_endpoint_is_healthy(
     Runbook: section 1.2
     """
     wanted, scrapes = settings.metrics, server_metrics.scrape()
-    evidence.check(
-        bool(scrapes),
-        expected=f"a Ready pod behind Service {settings.services.stable}",
-        observed=f"asked {', '.join(one.pod for one in scrapes)}" if scrapes else "there is none",
-        fix=f"kubectl -n {settings.target.namespace} describe svc {settings.services.stable}",
-    )
     for one in scrapes:
         _tells_what_the_slos_use(one, settings, evidence)
     told = {
@@ -103,14 +98,7 @@ def test_prometheus_is_up_and_scrapes_the_server(
         observed=f"{answer.status} {answer.text[:200].strip()}",
         fix="wait until it has read its write-ahead log, or read its log",
     )
-    pods = server_metrics.pods()
-    evidence.check(
-        bool(pods),
-        expected="a Ready pod that takes traffic",
-        observed=", ".join(pods) or "there is none",
-        fix=f"kubectl -n {settings.target.namespace} describe svc {settings.services.stable}",
-    )
-    look = metrics.look()
+    pods, look = server_metrics.pods(), metrics.look()
     intervals = _scraped(look, pods, settings, evidence)
     for name in (settings.metrics.requests, f"{settings.metrics.durations}_count"):
         _fresh(name, look, intervals, settings, evidence)
@@ -120,7 +108,7 @@ def _scraped(look: Look, pods: Sequence[str], settings: Settings, evidence: Reco
     """Every pod is up; the scrape interval of each in seconds."""
     label, chosen = settings.prometheus.pod_label, _selector(pods, settings)
     up = look.query(f"max by ({label}) (up{chosen})")
-    evidence.facts("query", **up.facts())
+    _keep(up.described(), evidence)
     found = {sample.labels.get(label, ""): sample.value for sample in up.samples}
     down = [f"{pod} {'is not scraped' if pod not in found else 'is down'}" for pod in pods if found.get(pod) != 1]
     evidence.check(
@@ -150,7 +138,7 @@ def _scraped(look: Look, pods: Sequence[str], settings: Settings, evidence: Reco
 def _fresh(name: str, look: Look, intervals: dict[str, float], settings: Settings, evidence: Recorder) -> None:
     label = settings.prometheus.pod_label
     ages = look.query(f"time() - max by ({label}) (timestamp({name}{_selector(list(intervals), settings)}))")
-    evidence.facts("query", **ages.facts())
+    _keep(ages.described(), evidence)
     found = {sample.labels.get(label, ""): sample.value for sample in ages.samples}
     old = [
         f"{pod} {f'{found[pod]:.1f} s old' if pod in found else 'has none'}"
@@ -164,6 +152,10 @@ def _fresh(name: str, look: Look, intervals: dict[str, float], settings: Setting
         observed=", ".join(old) or f"the oldest is {max(found.values()):.1f} s old",
         fix="a pod that tells no such series, its own timestamps, or a Prometheus that lags: compare its page /targets",
     )
+
+
+def _keep(row: Row, evidence: Recorder) -> None:
+    evidence.facts("asked Prometheus", query=row.query, answer=row.answer, age=f"{row.age:.3f} s")
 
 
 def _selector(pods: Sequence[str], settings: Settings) -> str:
@@ -258,12 +250,13 @@ def _routes_to_pagerduty(one: Replica, settings: Settings, evidence: Recorder) -
     status = one.status()
     labels = ", ".join(f'{name}="{value}"' for name, value in place.labels.items())
     routed = status.route(place.labels)
-    seen = "; ".join(one.described() for one in routed) or "no receiver"
+    seen = "; ".join(_described(found) for found in routed)
+    silenced = [silence.comment or silence.id for silence in one.silences() if silence.mutes(place.labels)]
     evidence.facts(
         f"GET /api/v2/status of {one.name}",
         version=status.version,
         cluster=f"{status.cluster_status}, {len(status.peers)} members",
-        up_since=status.started,
+        silences=", ".join(silenced) or "none for this alert",
         alert=f"{{{labels}}}",
         goes_to=seen,
     )
@@ -280,6 +273,18 @@ def _routes_to_pagerduty(one: Replica, settings: Settings, evidence: Recorder) -
         fix="correct route and receivers of alertmanager.yml: the first route that fits takes the alert unless it says "
         "continue: true",
     )
+
+    evidence.check(
+        not silenced,
+        expected=f"{one.name} has no active silence for {{{labels}}}",
+        observed=", ".join(silenced) or "none",
+        fix="expire the silence, or let it end before the cutover: while it lasts nobody is paged",
+    )
+
+
+def _described(found: Routed) -> str:
+    muted = f", {', '.join(found.muted_by)}" if found.muted_by else ""
+    return f"receiver {found.receiver} ({', '.join(found.integrations) or 'tells nobody'}{muted}) by {found.path}"
 
 
 def _runs(name: str, pods: Sequence[PodState], place: Reached, evidence: Recorder) -> None:
