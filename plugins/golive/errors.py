@@ -23,6 +23,13 @@ class Unreachable(GoliveError):  # noqa: N818  (says what it is: a finding, not 
     """Something could not be observed; whatever depends on it is not proven."""
 
 
+class Tampered(GoliveError):  # noqa: N818
+    """Bytes are not those their digest promises: whoever sent them cannot be believed, so nothing is proven.
+
+    The message holds the digest that was promised and the one that was found.
+    """
+
+
 class NotInTime(Unreachable):
     """A wait ended before its condition was seen; the message holds what was last seen."""
 

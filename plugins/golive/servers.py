@@ -130,7 +130,10 @@ class Registry(Part):
     docker_config: Path | None = Field(default=None, strict=False)
     """Docker's config.json, relative to this file. Default: $DOCKER_CONFIG/config.json, then ~/.docker/config.json."""
     ca_file: Path | None = Field(default=None, strict=False)
-    """PEM file with the authority that signed the registry's certificate, relative to this file."""
+    """PEM file with one more authority for the registry's certificate, relative to this file.
+
+    A registry on this machine (127.0.0.0/8, localhost) is asked by http unless this is given; all others by https.
+    """
     token_hosts: tuple[Annotated[str, shaped(HOST, "a host such as auth.example.com")], ...] = Field(
         default=(), strict=False
     )
