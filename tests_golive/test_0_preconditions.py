@@ -91,8 +91,9 @@ def test_the_release_artifact_is_one_immutable_thing(
         observed=digest,
         fix="find out who moved the tag or which build this is; cut the release anew rather than change the digest",
     )
-    for platform in release.platforms if found else ():
-        _is_whole(artifact, found, platform, evidence)
+    for resolved in [found] if found else []:
+        for platform in release.platforms:
+            _is_whole(artifact, resolved, platform, evidence)
     named = {image.text: image.digest for image in manifests.images() if image.repository == release.image}
     evidence.check(
         bool(named) and set(named.values()) == {digest},
