@@ -77,8 +77,8 @@ def _folder(arguments: argparse.Namespace) -> Folder:
 def _build(arguments: argparse.Namespace) -> None:
     from golive_sandbox.servers import build, cache
 
-    built = build.ensure(sys.stdout)
-    _say(f"The servers are in {built.bin}")
+    build.ensure(sys.stdout)
+    _say(f"The servers are in {cache.servers()}")
     if arguments.drop_sources:
         with cache.locked(sys.stdout):
             _say(f"Removing Go's module and build caches from {cache.root()} ...")
