@@ -12,7 +12,7 @@ import pytest
 from golive_sandbox.agent.addresses import Block, on_loopback
 from golive_sandbox.processes import Identity, Registry
 from golive_sandbox.types import Json
-from selftests.harness import Cluster, Room, eventually, running_cluster
+from selftests.harness import IMAGE, Cluster, Room, eventually, running_cluster
 
 SUPERVISOR = """
 import asyncio, sys, time
