@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from golive_sandbox.errors import SandboxError
@@ -19,20 +20,21 @@ class ImageRegistry:
 
     def __init__(self, built: Built, folder: Path, socket: Path, registry: Registry) -> None:
         self._server = RegistryServer(built, folder, socket, registry)
+        self._up = AsyncExitStack()
 
     async def start(self) -> None:
         """Start both, and push the images of the catalogue. Raises ``SandboxError``; ``stop`` is then still due."""
+        self._up.push_async_callback(self._server.stop)
         await self._server.start()
         self.store = Store(self._server.session)
         self.front = Front(self._server.session)
+        self._up.push_async_callback(self.front.stop)
         await self.front.start()
         await asyncio.gather(*(self.store.push(row.repository, row.tag, oci.build(row)) for row in catalogue.SHARED))
 
     async def stop(self) -> None:
         """End both."""
-        if hasattr(self, "front"):
-            await self.front.stop()
-        await self._server.stop()
+        await self._up.aclose()
 
     async def failed(self) -> SandboxError:
         """Wait until the registry ends, which it should not; the error to show for it."""

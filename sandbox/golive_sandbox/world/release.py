@@ -17,6 +17,8 @@ from golive_sandbox.world.images import Images
 STABLE_TAG, RELEASE_TAG = "v1.4.2", "v1.5.0"
 OTHER_TAG = "v1.4.9"
 """Neither of them: somebody else's release."""
+NEXT_TAG = "v1.6.0"
+"""An image that is not to be released yet."""
 WEIGHTS = (10, 25, 50, 100)
 """The canary steps of the manifest."""
 _MANIFEST = "argo/rollout-maestro.yaml"
