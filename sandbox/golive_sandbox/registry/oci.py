@@ -51,6 +51,11 @@ class Artifact:
     blobs: tuple[Blob, ...]
 
     @property
+    def parts(self) -> tuple[Blob, ...]:
+        """All of it, what names others first."""
+        return (self.index, *self.manifests, *self.blobs)
+
+    @property
     def digest(self) -> str:
         """What a tag of it resolves to: the index."""
         return self.index.digest

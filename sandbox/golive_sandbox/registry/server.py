@@ -22,8 +22,9 @@ _STOP_SECONDS = 1.0
 class RegistryServer:
     """A running registry. ``await start()``; ``session`` asks it, ``failed()`` waits for what should not happen.
 
-    Its data is in ``folder/registry``. It listens on the unix socket ``socket``: no port can be taken away from it
-    between our choice and its start, and nobody asks it but the agent, the store and the front.
+    Images live as long as it does, in memory; its configuration is in ``folder/registry``. It listens on the unix
+    socket ``socket``: no port can be taken away from it between our choice and its start, and nobody asks it but the
+    agent, the store and the front.
     """
 
     def __init__(self, built: Built, folder: Path, socket: Path, registry: Registry) -> None:
@@ -45,7 +46,7 @@ class RegistryServer:
         folder, logs = self._folder / "registry", self._folder / "logs"
         for one in (folder, logs):
             one.mkdir(parents=True, exist_ok=True)
-        config = files.write(folder / "config.json", json.dumps(self._config(folder)))  # JSON is YAML
+        config = files.write(folder / "config.json", json.dumps(self._config()))  # JSON is YAML
         connector = aiohttp.UnixConnector(str(self._socket), limit=32)
         # HEAD and byte-by-byte: a body is hashed as it came, nothing is decoded on the way.
         self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, raise_for_status=False)
@@ -87,12 +88,13 @@ class RegistryServer:
         except aiohttp.ClientError:
             return False
 
-    def _config(self, folder: Path) -> Json:
+    def _config(self) -> Json:
         return {
             "version": "0.1",
             "log": {"level": "warn", "accesslog": {"disabled": True}},
             "storage": {
-                "filesystem": {"rootdirectory": str(folder / "data")},
+                # On disk, distribution 3.0.0 writes links in place: who reads while one is written finds it empty.
+                "inmemory": {},
                 "delete": {"enabled": True},
                 "maintenance": {"uploadpurging": {"enabled": False}},
             },

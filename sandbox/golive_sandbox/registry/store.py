@@ -28,10 +28,11 @@ class _Answer:
 
 
 class Store:
-    """The registry as ``session`` reaches it. Raises ``RegistryError`` for whatever goes wrong."""
+    """The registry as ``session`` reaches it at ``url``. Raises ``RegistryError`` for whatever goes wrong."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str = URL) -> None:
         self._session = session
+        self._url = url
 
     async def push(self, repository: str, tag: str, image: Artifact, *, like: str = "") -> None:
         """Upload an image and tag it; what the repository ``like`` has already is taken from there."""
@@ -81,7 +82,7 @@ class Store:
     ) -> _Answer:
         try:
             async with self._session.request(
-                method, f"{URL}/v2/{path}", headers=headers, data=body, timeout=_SECONDS, allow_redirects=False
+                method, f"{self._url}/v2/{path}", headers=headers, data=body, timeout=_SECONDS, allow_redirects=False
             ) as answer:
                 found = _Answer(answer.status, answer.headers, await answer.read())
         except (aiohttp.ClientError, TimeoutError) as trouble:

@@ -66,9 +66,7 @@ def _lying(name: str, summary: str, kind: Kind) -> Fault:
     """The registry says one image's digest and sends another one's bytes."""
 
     async def on(world: World) -> None:
-        mine, other = world.images.image(RELEASE_TAG), world.images.image(NEXT_TAG)
-        pairs = [(mine.index, other.index), *zip(mine.manifests, other.manifests, strict=True)]
-        pairs += zip(mine.blobs, other.blobs, strict=True)
+        pairs = zip(world.images.image(RELEASE_TAG).parts, world.images.image(NEXT_TAG).parts, strict=True)
         world.images.act(misbehaviour.lying(kind, {true.digest: lie.data for true, lie in pairs}))
 
     async def off(world: World) -> None:
