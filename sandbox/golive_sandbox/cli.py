@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     build = commands.add_parser("build", help="build and cache the servers (minutes once, then nothing)")
-    build.add_argument("--drop-sources", action="store_true", help="afterwards remove Go's caches (about 5 GB)")
+    build.add_argument("--drop-sources", action="store_true", help="afterwards remove Go's caches (about 9 GB)")
     build.set_defaults(command=_build)
 
     up = commands.add_parser("up", help="start a sandbox; Ctrl-C takes it down")

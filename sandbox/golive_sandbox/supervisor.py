@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from golive_sandbox import control, files
 from golive_sandbox.agent import Agent
-from golive_sandbox.agent.images import Images
+from golive_sandbox.agent.images import Puller
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.folder import SUPERVISOR, Folder
 from golive_sandbox.ingress import Ingress
@@ -124,7 +124,7 @@ class _Sandbox:
             self._folder.state,
             plane.pki,
             egress=self._sockets / "egress.sock",
-            images=Images(images.store, self._built),
+            images=Puller(images.store, self._built),
             registry=self._registry,
         )
         await agent.start()

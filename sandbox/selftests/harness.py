@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from golive_sandbox import files, waiting
 from golive_sandbox.agent import Agent
-from golive_sandbox.agent.images import Images
+from golive_sandbox.agent.images import Puller
 from golive_sandbox.ingress import Ingress
 from golive_sandbox.plane import Plane
 from golive_sandbox.processes import Registry
@@ -80,7 +80,7 @@ class Cluster:
         await self.plane.start(lambda _: None)
         self.plane.kubeconfig("admin", ["system:masters"]).write(self.kubeconfig)
         await self.images.start()
-        self.puller = Images(self.images.store, self.built)
+        self.puller = Puller(self.images.store, self.built)
         self.agent = Agent(
             self.plane.api,
             self.folder,

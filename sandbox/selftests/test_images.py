@@ -7,13 +7,13 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
-from golive_sandbox.agent.images import Image, ImageNotFoundError, Images, split
+from golive_sandbox.agent.images import Image, ImageNotFoundError, Puller, split
 from golive_sandbox.registry import catalogue, oci
 from golive_sandbox.registry.catalogue import Row
 from golive_sandbox.registry.misbehaviour import Kind, lying
 from golive_sandbox.registry.store import Store
 from golive_sandbox.types import Json, text
-from golive_sandbox.world.images import Images as WorldImages
+from golive_sandbox.world.images import Images
 from selftests.harness import Cluster, Room, condition, server_container
 
 MAESTRO = "ghcr.io/acme/maestro-control-plane"
@@ -76,14 +76,14 @@ def test_an_image_that_is_not_there_for_the_nodes_platform_is_not_pulled(cluster
 @pytest.mark.parametrize("kind", ["manifests", "blobs"])
 @pytest.mark.parametrize("reference", ["v1.5.0", DIGEST])
 def test_bytes_with_another_digest_are_not_believed(cluster: Cluster, kind: Kind, reference: str) -> None:
-    own, front = WorldImages(cluster.images, "tampered"), cluster.images.front
+    own, front = Images(cluster.images, "tampered"), cluster.images.front
     pairs = zip(own.image("v1.5.0").parts, own.image("v1.6.0").parts, strict=True)
 
     async def pull() -> Image:
         await own.push()
         own.act(lying(kind, {true.digest: lie.data for true, lie in pairs}))
         async with aiohttp.ClientSession(auto_decompress=False) as session:
-            puller = Images(Store(session, f"http://{front.host}"), cluster.built)
+            puller = Puller(Store(session, f"http://{front.host}"), cluster.built)
             return await puller.resolve(f"{own.repository}{'@' if ':' in reference else ':'}{reference}")
 
     with pytest.raises(ImageNotFoundError, match=r"expected digest sha256:\w{64}, found sha256:\w{64}"):

@@ -12,7 +12,7 @@ from signal import SIGKILL
 from golive_sandbox.agent import nodes
 from golive_sandbox.agent.addresses import Block, on_loopback
 from golive_sandbox.agent.directory import Directory, endpoint_of
-from golive_sandbox.agent.images import Images
+from golive_sandbox.agent.images import Puller
 from golive_sandbox.agent.kubelet import Kubelet
 from golive_sandbox.agent.network import Network
 from golive_sandbox.agent.pods import Host, Pod
@@ -34,7 +34,7 @@ class Agent:
     ``images`` pulls what pods name; ``registry`` records every process.
     """
 
-    def __init__(self, api: Api, folder: Path, pki: Pki, *, egress: Path, images: Images, registry: Registry) -> None:
+    def __init__(self, api: Api, folder: Path, pki: Pki, *, egress: Path, images: Puller, registry: Registry) -> None:
         self._api = api
         self._folder = folder
         self._pki = pki

@@ -47,7 +47,7 @@ def split(reference: str) -> tuple[str, str, str]:
     return head, tag, digest
 
 
-class Images:
+class Puller:
     """Pulls images for both nodes. ``built`` has the servers that some of them name."""
 
     def __init__(self, store: Store, built: Built) -> None:

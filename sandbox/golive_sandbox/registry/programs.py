@@ -13,7 +13,7 @@ _PROGRAMS = Path(__file__).resolve().parent.parent / "programs"
 def argv(entrypoint: str, built: Built) -> tuple[str, ...]:
     """The command line of an entrypoint. Raises ``SandboxError`` when neither has such a program."""
     if (python := _python(entrypoint)).is_file():
-        # Isolated, without site and without writing bytecode: starts in well under 0.2 s reads nothing of the user.
+        # Isolated, without site and without writing bytecode: starts in well under 0.2 s and reads nothing of the user.
         return (sys.executable, "-I", "-S", "-B", str(python))
     return (str(built.binary(_name(entrypoint))),)
 

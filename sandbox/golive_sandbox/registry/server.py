@@ -48,7 +48,7 @@ class RegistryServer:
             one.mkdir(parents=True, exist_ok=True)
         config = files.write(folder / "config.json", json.dumps(self._config()))  # JSON is YAML
         connector = aiohttp.UnixConnector(str(self._socket), limit=32)
-        # HEAD and byte-by-byte: a body is hashed as it came, nothing is decoded on the way.
+        # Undecoded: what is hashed, or passed on, is what came.
         self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, raise_for_status=False)
         self._child = await Child.start(
             "registry",

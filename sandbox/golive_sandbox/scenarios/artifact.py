@@ -7,13 +7,11 @@ from dataclasses import replace
 from golive_sandbox.registry import catalogue, misbehaviour, oci
 from golive_sandbox.registry.misbehaviour import Act, Kind
 from golive_sandbox.registry.oci import Artifact
-from golive_sandbox.scenarios import fault
 from golive_sandbox.scenarios.fault import Fault
 from golive_sandbox.world.release import NEXT_TAG, RELEASE_TAG
-from golive_sandbox.world.settings import Settings
 from golive_sandbox.world.world import World
 
-_PLATFORM_MISSING = "platform-missing"
+_OTHER_DIGEST, _PLATFORM_MISSING = "digest-of-another-image", "platform-missing"
 
 
 async def _tag_away(world: World) -> None:
@@ -28,26 +26,38 @@ async def _tag_back(world: World) -> None:
     await world.images.tag(RELEASE_TAG, world.images.image(RELEASE_TAG))
 
 
-def _with_digest(now: Settings, image: Artifact) -> Settings:
-    return replace(now, release=replace(now.release, digest=image.digest))
+def _names(world: World, fault: str, image: Artifact | None) -> None:
+    """Let golive.toml and manifest agree on the digest of ``image``, or on the release's again (``None``).
+
+    Were it one of the two alone, the manifest would not be the release's, which is criterion 1.1-manifests' matter.
+    """
+    if image is None:
+        world.edit_settings(fault, None)
+        world.edit_manifest(fault, None)
+        return
+    digest = image.digest
+    world.edit_settings(fault, lambda now: replace(now, release=replace(now.release, digest=digest)))
+    world.edit_manifest(fault, lambda text: text.replace(world.release.digest, digest))
 
 
-def _other_digest(now: Settings) -> Settings:
-    return _with_digest(now, oci.build(catalogue.maestro(now.namespace, NEXT_TAG)))
+async def _other_digest(world: World) -> None:
+    _names(world, _OTHER_DIGEST, world.images.image(NEXT_TAG))
+
+
+async def _own_digest(world: World) -> None:
+    _names(world, _OTHER_DIGEST, None)
 
 
 async def _platform_away(world: World) -> None:
     row = catalogue.maestro(world.namespace, RELEASE_TAG)
     image = oci.build(replace(row, platforms=("linux/arm64",)))
     await world.images.tag(RELEASE_TAG, image)
-    world.edit_settings(_PLATFORM_MISSING, lambda now: _with_digest(now, image))
-    world.edit_manifest(_PLATFORM_MISSING, lambda text: text.replace(world.release.digest, image.digest))
+    _names(world, _PLATFORM_MISSING, image)
 
 
 async def _platform_back(world: World) -> None:
     await _tag_back(world)
-    world.edit_settings(_PLATFORM_MISSING, None)
-    world.edit_manifest(_PLATFORM_MISSING, None)
+    _names(world, _PLATFORM_MISSING, None)
 
 
 def _front(name: str, summary: str, act: Act) -> Fault:
@@ -78,7 +88,7 @@ def _lying(name: str, summary: str, kind: Kind) -> Fault:
 FAULTS: tuple[Fault, ...] = (
     Fault("tag-missing", "the release's tag is deleted in the registry", _tag_away, _tag_back),
     Fault("tag-moved", "the release's tag leads to another image", _tag_moved, _tag_back),
-    fault.settings("digest-of-another-image", "golive.toml has another image's digest", _other_digest),
+    Fault(_OTHER_DIGEST, "golive.toml and manifest have the digest of another image", _other_digest, _own_digest),
     Fault(_PLATFORM_MISSING, "the release's image is not there for linux/amd64", _platform_away, _platform_back),
     _lying("registry-lying", "sends another image's manifests under the digests that it names", "manifests"),
     _lying("registry-lying-blob", "sends another image's configuration under the digest asked for", "blobs"),

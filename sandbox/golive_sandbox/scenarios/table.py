@@ -121,7 +121,7 @@ _PREFLIGHT = (
     _one("manifest-apply-forbidden", "0.1-access", "1.1-manifests"),
     _one("tag-missing", "0.2-artifact"),
     _one("tag-moved", "0.2-artifact"),
-    _one("digest-of-another-image", "0.2-artifact", "1.1-manifests"),
+    _one("digest-of-another-image", "0.2-artifact"),
     _one("platform-missing", "0.2-artifact"),
     _one("registry-lying", "0.2-artifact"),
     _one("registry-lying-blob", "0.2-artifact"),
