@@ -5,6 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh
 make_environment ".[dev]"
-step "The servers: etcd, Kubernetes, Argo Rollouts (built once, usually 5 to 7 minutes; then nothing)"
+step "The servers: Kubernetes, Argo Rollouts, Prometheus, a registry (built once, usually 8 to 10 minutes; then nothing)"
 .venv/bin/golive-sandbox build
 exec .venv/bin/python scripts/check.py "$@"

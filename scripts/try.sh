@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh
 make_environment .
-step "The servers: etcd, Kubernetes, Argo Rollouts (built once, usually 5 to 7 minutes; then nothing)"
+step "The servers: Kubernetes, Argo Rollouts, Prometheus, a registry (built once, usually 8 to 10 minutes; then nothing)"
 .venv/bin/golive-sandbox build
 step "The preflight on a sandbox (usually 15 seconds)"
 exec .venv/bin/python -m pytest -m preflight --sandbox "$@"

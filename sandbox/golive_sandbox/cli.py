@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     build = commands.add_parser("build", help="build and cache the servers (minutes once, then nothing)")
-    build.add_argument("--drop-sources", action="store_true", help="afterwards remove Go's caches (about 5 GB)")
+    build.add_argument("--drop-sources", action="store_true", help="afterwards remove Go's caches (about 9 GB)")
     build.set_defaults(command=_build)
 
     up = commands.add_parser("up", help="start a sandbox; Ctrl-C takes it down")
@@ -77,8 +77,8 @@ def _folder(arguments: argparse.Namespace) -> Folder:
 def _build(arguments: argparse.Namespace) -> None:
     from golive_sandbox.servers import build, cache
 
-    built = build.ensure(sys.stdout)
-    _say(f"The servers are in {built.bin}")
+    build.ensure(sys.stdout)
+    _say(f"The servers are in {cache.servers()}")
     if arguments.drop_sources:
         with cache.locked(sys.stdout):
             _say(f"Removing Go's module and build caches from {cache.root()} ...")

@@ -50,8 +50,7 @@ class Plane:
     """
 
     def __init__(self, built: Built, folder: Path, egress: Path, registry: Registry) -> None:
-        self._bin = built.bin
-        self._argo = built.argo
+        self._built = built
         self._folder = folder
         self._egress = egress
         self._registry = registry
@@ -200,7 +199,9 @@ class Plane:
         await self._spawn("kube-controller-manager", argv)
 
     async def _install_crds(self) -> None:
-        manifests = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(self._argo.glob("*-crd.yaml"))]
+        manifests = [
+            yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(self._built.argo.glob("*-crd.yaml"))
+        ]
         await asyncio.gather(*(self.install_crd(manifest) for manifest in manifests))
 
     async def install_crd(self, manifest: Json) -> None:
@@ -216,7 +217,7 @@ class Plane:
 
     async def _spawn(self, name: str, flags: Sequence[str]) -> Child:
         log = self._folder / "logs" / f"{name}.log"
-        argv = [str(self._bin / name), *flags]
+        argv = [str(self._built.binary(name)), *flags]
         child = await Child.start(name, argv, folder=self._folder, log=log, registry=self._registry)
         self._children.insert(0, child)
         return child

@@ -15,11 +15,13 @@ from typing import TypeVar
 
 from golive_sandbox import control, files
 from golive_sandbox.agent import Agent
+from golive_sandbox.agent.images import Puller
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.folder import SUPERVISOR, Folder
 from golive_sandbox.ingress import Ingress
 from golive_sandbox.plane import Plane
 from golive_sandbox.processes import Registry
+from golive_sandbox.registry.image_registry import ImageRegistry
 from golive_sandbox.scenarios import table
 from golive_sandbox.servers.cache import Built
 from golive_sandbox.types import Json, text
@@ -111,13 +113,18 @@ class _Sandbox:
     async def _populate(self, plane: Plane, scenario: str, up: AsyncExitStack) -> Worlds:
         plane.kubeconfig("golive-admin", ["system:masters"], DEFAULT).write(self._folder.kubeconfig)
         self._link_tools()
+        self._say("Starting the image registry (usually 1 s) ...")
+        images = ImageRegistry(self._built, self._folder.state, self._sockets / "registry.sock", self._registry)
+        up.push_async_callback(images.stop)
+        await images.start()
+        self._watch_over(images.failed(), up=up)
         self._say("Starting the nodes and the Argo Rollouts controller (usually 1 s) ...")
         agent = Agent(
             plane.api,
             self._folder.state,
             plane.pki,
             egress=self._sockets / "egress.sock",
-            binaries=self._built.bin,
+            images=Puller(images.store, self._built),
             registry=self._registry,
         )
         await agent.start()
@@ -129,7 +136,7 @@ class _Sandbox:
         await argo.install(plane, self._built)
         await argo.until_alive(plane)
         self._say("Creating the world: maestro-server, three replicas, stable (usually 2 s) ...")
-        worlds = Worlds(plane, self._folder.root)
+        worlds = Worlds(plane, self._folder.root, images)
         await worlds.create(DEFAULT, scenario, self._say)
         return worlds
 
@@ -137,7 +144,7 @@ class _Sandbox:
         folder = self._folder.root / "bin"
         folder.mkdir()
         for name in _TOOLS:
-            (folder / name).symlink_to(self._built.bin / name)
+            (folder / name).symlink_to(self._built.binary(name))
 
     @asynccontextmanager
     async def _control(self, worlds: Worlds, plane: Plane, scenario: str, ended: asyncio.Event) -> AsyncIterator[None]:

@@ -10,9 +10,11 @@ from pathlib import Path
 from golive_sandbox.control import Say
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.plane import Plane
+from golive_sandbox.registry.image_registry import ImageRegistry
 from golive_sandbox.scenarios import faults, table
 from golive_sandbox.scenarios.fault import Fault
 from golive_sandbox.types import Json, JsonValue, text
+from golive_sandbox.world.images import Images
 from golive_sandbox.world.rights import ARGO_NAMESPACE
 from golive_sandbox.world.settings import KUBECONFIG, SETTINGS
 from golive_sandbox.world.world import World
@@ -33,10 +35,11 @@ class _Living:
 
 
 class Worlds:
-    """All worlds of ``plane``, the default one in ``folder`` itself, others below it."""
+    """All worlds of ``plane``, the default one in ``folder`` itself, others below it; images are in ``registry``."""
 
-    def __init__(self, plane: Plane, folder: Path) -> None:
+    def __init__(self, plane: Plane, folder: Path, registry: ImageRegistry) -> None:
         self._plane = plane
+        self._registry = registry
         self._folder = folder
         self._living: dict[str, _Living] = {}
         self._requests: dict[str, Callable[[Json, Say], Awaitable[Json]]] = {
@@ -64,7 +67,7 @@ class Worlds:
         if wanted.own_plane and self._living:
             raise SandboxError(f"scenario {scenario} breaks the whole plane: start a sandbox of its own for it")
         folder = self._folder if name == DEFAULT else self._folder / "worlds" / name
-        living = self._living[name] = _Living(World(self._plane, name, folder))
+        living = self._living[name] = _Living(World(self._plane, name, folder, Images(self._registry, name)))
         async with living.lock:
             await living.world.create()
             for fault in wanted.faults:

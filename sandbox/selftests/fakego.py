@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from golive_sandbox.servers import cache
-from golive_sandbox.servers.build import cluster_group
+from golive_sandbox.servers.groups import groups
 from selftests.sandboxes import ROOT, cli_argv
 
 SCRIPT = f"""#!{sys.executable}
@@ -73,11 +73,15 @@ class FakeGo:
         log.unlink(missing_ok=True)
         return found
 
-    @property
-    def bin(self) -> Path:
-        """Where the servers are."""
-        (found,) = (self.cache / "bin").iterdir()
+    def servers(self) -> set[str]:
+        """The names of what is there, over all groups."""
+        return {one.name for group in (self.cache / "bin").iterdir() for one in group.iterdir()}
+
+    def server(self, name: str) -> Path:
+        """Where one of them is."""
+        (found,) = (self.cache / "bin").glob(f"*/{name}")
         return found
 
 
-NAMES = cluster_group().names
+GROUPS = groups()
+NAMES = tuple(name for group in GROUPS for name in group.names)

@@ -15,9 +15,11 @@ from typing import TypeVar
 
 from golive_sandbox import files, waiting
 from golive_sandbox.agent import Agent
+from golive_sandbox.agent.images import Puller
 from golive_sandbox.ingress import Ingress
 from golive_sandbox.plane import Plane
 from golive_sandbox.processes import Registry
+from golive_sandbox.registry.image_registry import ImageRegistry
 from golive_sandbox.servers import build
 from golive_sandbox.types import Json, items, text
 
@@ -34,6 +36,7 @@ class Cluster:
         self.registry = Registry(folder / "processes.json")
         self.egress = folder / "egress.sock"
         self.plane = Plane(self.built, folder, self.egress, self.registry)
+        self.images = ImageRegistry(self.built, folder, folder / "registry.sock", self.registry)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="cluster")
         self._thread.start()
@@ -64,7 +67,7 @@ class Cluster:
         return self.run(waiting.wait_for(path, lambda: probe(path), ok, deadline=seconds, every=0.02), seconds + 5)
 
     def kubectl(self, *words: str, fails: bool = False) -> str:
-        argv = [str(self.built.bin / "kubectl"), f"--kubeconfig={self.kubeconfig}", *words]
+        argv = [str(self.built.binary("kubectl")), f"--kubeconfig={self.kubeconfig}", *words]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return done.stderr if fails else done.stdout
@@ -76,12 +79,14 @@ class Cluster:
     async def _start(self) -> None:
         await self.plane.start(lambda _: None)
         self.plane.kubeconfig("admin", ["system:masters"]).write(self.kubeconfig)
+        await self.images.start()
+        self.puller = Puller(self.images.store, self.built)
         self.agent = Agent(
             self.plane.api,
             self.folder,
             self.plane.pki,
             egress=self.egress,
-            binaries=self.built.bin,
+            images=self.puller,
             registry=self.registry,
         )
         await self.agent.start()
@@ -92,6 +97,7 @@ class Cluster:
         await self.ingress.stop()
         await self.agent.stop()
         await self.plane.stop()
+        await self.images.stop()
 
 
 class Room:

@@ -17,6 +17,7 @@ from golive_sandbox import control, files
 from golive_sandbox.folder import Folder
 from golive_sandbox.launch import launch
 from golive_sandbox.processes import Identity, Registry
+from golive_sandbox.registry import catalogue, oci
 from golive_sandbox.types import Json, items, text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +59,11 @@ class Sandbox:
     def processes(self) -> list[Identity]:
         """All that are alive, its supervisor among them."""
         return [one for one in Registry.read(self.folder.processes) if one.alive()]
+
+
+def image(repository: str, tag: str) -> str:
+    """The full name of a demo image in a world's repository, as its manifest has it."""
+    return f"{repository}:{tag}@{oci.build(catalogue.maestro('any', tag)).digest}"
 
 
 @contextmanager

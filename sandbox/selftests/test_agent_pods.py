@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from golive_sandbox.agent import images
 from golive_sandbox.types import Json, dig, items, number, text
 from selftests.harness import IMAGE, Cluster, Room, condition, eventually, server_container
 
@@ -27,7 +26,7 @@ def test_a_deployment_gets_ready_pods_at_once(cluster: Cluster, room: Room) -> N
     assert len({text(pod, "status", "podIP") for pod in pods}) == 3
     assert {text(pod, "spec", "nodeName") for pod in pods} == {"node-1", "node-2"}
     container = items(pods[0], "status", "containerStatuses")[0]
-    assert container["imageID"] == images.resolve(IMAGE).image_id
+    assert container["imageID"] == cluster.run(cluster.puller.resolve(IMAGE)).image_id
     assert "running" in container["state"]  # type: ignore[operator]
     assert text(pods[0], "status", "hostIP") in {"198.18." + part for part in host_parts(pods[0])}
 

@@ -14,10 +14,12 @@ import pytest
 
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.servers import build, toolchain
-from selftests.fakego import NAMES, FakeGo
+from selftests.fakego import GROUPS, NAMES, FakeGo
 from selftests.harness import eventually
 from selftests.leftovers import mentioning
 from selftests.sandboxes import cli
+
+ALL_THERE = "The servers are in {}/bin\n"
 
 
 @pytest.fixture
@@ -34,12 +36,28 @@ def test_what_is_built_once_is_not_built_again(go: FakeGo) -> None:
     code, said, errors = go.build()
     assert (code, errors) == (0, "")
     assert "usually about" in said
-    assert f"[{len(NAMES) + 1}/{len(NAMES) + 1}]" in said
-    assert said.endswith(f"The servers are in {go.bin}\n")
+    steps = len(NAMES) + len(GROUPS)
+    assert [line.split()[0] for line in said.splitlines() if "done in" in line] == [
+        f"[{step}/{steps}]" for step in range(1, steps + 1)
+    ]
+    assert said.endswith(ALL_THERE.format(go.cache))
     assert len(go.built()) == len(NAMES)
-    assert {one.name for one in go.bin.iterdir()} == {*NAMES, "argo"}
-    assert go.build() == (0, f"The servers are in {go.bin}\n", "")
+    assert go.servers() == {*NAMES, "argo"}
+    assert go.build() == (0, ALL_THERE.format(go.cache), "")
     assert go.built() == []
+
+
+def test_only_the_group_of_what_is_missing_is_built(go: FakeGo) -> None:
+    go.build()
+    go.built()
+    go.server("alertmanager").unlink()
+    code, said, errors = go.build()
+    assert (code, errors) == (0, "")
+    assert "[3/3] alertmanager: done" in said
+    assert "already built" in said
+    assert "etcd" not in said
+    assert "usually about 0:25 on two cores" in said
+    assert go.built() == ["alertmanager"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -94,21 +112,21 @@ class Damage(NamedTuple):
 def test_a_damaged_server_alone_is_built_again(go: FakeGo, damage: str) -> None:
     go.build()
     go.built()
-    Damage(damage).do(go.bin / "kube-apiserver")
+    Damage(damage).do(go.server("kube-apiserver"))
     code, _, errors = go.build()
     assert (code, errors) == (0, "")
     assert go.built() == ["kube-apiserver"]
-    assert go.build() == (0, f"The servers are in {go.bin}\n", "")
+    assert go.build() == (0, ALL_THERE.format(go.cache), "")
 
 
 @pytest.mark.parametrize("name", ["rollout-crd.yaml", "argo-rollouts-clusterrole.yaml"])
 def test_missing_manifests_are_copied_again(go: FakeGo, name: str) -> None:
     go.build()
     go.built()
-    (go.bin / "argo" / name).unlink()
+    (go.server("argo") / name).unlink()
     assert go.build()[0] == 0
     assert go.built() == []
-    assert (go.bin / "argo" / name).is_file()
+    assert (go.server("argo") / name).is_file()
 
 
 def test_a_compile_error_is_shown_and_nothing_is_kept_of_it(go: FakeGo) -> None:
@@ -117,7 +135,7 @@ def test_a_compile_error_is_shown_and_nothing_is_kept_of_it(go: FakeGo) -> None:
     assert "building kube-apiserver failed (go exited with 1); its last lines" in errors
     assert "undefined: everything" in errors
     assert "Traceback" not in errors
-    assert {one.name for one in go.bin.iterdir()} == {"etcd"}
+    assert go.servers() == {"etcd"}
 
 
 def test_too_little_room_is_told_before_anything_is_built(go: FakeGo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +144,7 @@ def test_too_little_room_is_told_before_anything_is_built(go: FakeGo, monkeypatc
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 10**12 - 10**9, 10**9))
     with pytest.raises(SandboxError) as told:
         build.ensure(io.StringIO())
-    assert f"needs about 7.0 GB in {go.cache}, 1.0 GB are free: make room, or put the cache elsewhere" in str(
+    assert f"needs about 9.8 GB in {go.cache}, 1.0 GB are free: make room, or put the cache elsewhere" in str(
         told.value
     )
     assert "GOLIVE_CACHE=/some/folder" in str(told.value)
@@ -169,4 +187,4 @@ def test_dropping_the_sources_keeps_the_servers(go: FakeGo) -> None:
     assert done.returncode == 0, done.stderr
     assert "GB are free again." in done.stdout
     assert not (go.cache / "gomod").exists()
-    assert {one.name for one in go.bin.iterdir()} == {*NAMES, "argo"}
+    assert go.servers() == {*NAMES, "argo"}

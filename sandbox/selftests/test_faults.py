@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from golive_sandbox.errors import SandboxError
 from golive_sandbox.scenarios.fault import Fault
 from golive_sandbox.scenarios.faults import FAULTS
 from golive_sandbox.types import Json, items, mapping, text
+from selftests.registries import look
 from selftests.sandboxes import Sandbox, running_sandbox
 
 KINDS = "rollouts,services,ingresses,roles,rolebindings"
@@ -24,6 +26,8 @@ class Place:
 
     def __init__(self, sandbox: Sandbox, name: str, folder: Path) -> None:
         self.sandbox, self.name, self.folder = sandbox, name, folder
+        settings = tomllib.loads((folder / "golive.toml").read_text(encoding="utf-8"))
+        self.registry = text(settings, "release", "image").partition("/")[0]
 
     def snapshot(self) -> Snapshot:
         """All that makes the world, without what every write changes."""
@@ -35,6 +39,7 @@ class Place:
         found["controllers"] = [
             text(one, "metadata", "name") for one in items(self.sandbox.get("argo-rollouts", "deploy"), "items")
         ]
+        found["registry"] = look(self.registry, self.name)
         found["crds"] = self.sandbox.kubectl(self.name, "get", "crds", "-o", "name")
         return found
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from golive_sandbox.types import dig, items, text
-from golive_sandbox.world import release
-from selftests.harness import eventually
-from selftests.sandboxes import ROLLOUT, ROOT, Sandbox
+from golive_sandbox.world.release import RELEASE_TAG, STABLE_TAG
+from selftests.harness import IMAGE, eventually
+from selftests.sandboxes import ROLLOUT, ROOT, Sandbox, image
 
-IMAGE = release.load(release.STABLE_TAG).image
 JOB = {
     "apiVersion": "batch/v1",
     "kind": "CronJob",
@@ -40,6 +40,9 @@ class World:
 
     def __init__(self, sandbox: Sandbox, name: str) -> None:
         self.sandbox, self.name = sandbox, name
+        settings = Path(text(sandbox.ask("create-world", world=name), "golive_toml"))
+        self.repository = text(tomllib.loads(settings.read_text(encoding="utf-8")), "release", "image")
+        self.stable = image(self.repository, STABLE_TAG)
 
     def run(self, *words: str, fails: bool = False) -> str:
         return self.sandbox.kubectl(self.name, *words, fails=fails)
@@ -53,7 +56,6 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(sandbox: Sandbox) -> Iterator[World]:
-    sandbox.ask("create-world", world="kubectl")
     yield World(sandbox, "kubectl")
     sandbox.ask("delete-world", world="kubectl")
 
@@ -63,7 +65,7 @@ def test_get_and_describe_show_the_release(world: World) -> None:
     assert len(pods) == 4
     assert all(" 1/1 " in line and " Running " in line for line in pods[1:])
     described = world.run("describe", "pod", pods[1].split()[0])
-    assert f"Image:          {IMAGE}" in described
+    assert f"Image:          {world.stable}" in described
     assert "198.18." in described
     assert "maestro-server-canary" in world.run("get", "services,ingresses,rollouts,endpointslices")
 
@@ -118,7 +120,7 @@ def test_the_driver_s_rights_are_asked_as_in_a_real_cluster(world: World) -> Non
 def test_the_argo_plugin_gets_promotes_and_aborts(world: World) -> None:
     assert "Status:          ✔ Healthy" in world.argo("get", "rollout", ROLLOUT, "--no-color")
     assert world.argo("status", ROLLOUT).strip() == "Healthy"
-    world.argo("set", "image", ROLLOUT, f"{ROLLOUT}={release.load(release.RELEASE_TAG).image}")
+    world.argo("set", "image", ROLLOUT, f"{ROLLOUT}={image(world.repository, RELEASE_TAG)}")
     eventually("the canary at 10 %", world.weight, lambda weight: weight == 10, seconds=20)
     eventually("a pause", lambda: world.argo("status", ROLLOUT, "--watch=false"), lambda said: "Paused" in said, 20)
     world.argo("promote", ROLLOUT)
@@ -129,4 +131,4 @@ def test_the_argo_plugin_gets_promotes_and_aborts(world: World) -> None:
     world.argo("undo", ROLLOUT, "--to-revision=1")
     assert "Healthy" in world.argo("status", ROLLOUT, "--timeout", "30s")
     (container,) = items(world.sandbox.get(world.name, "rollout", ROLLOUT), "spec", "template", "spec", "containers")
-    assert text(container, "image") == IMAGE
+    assert text(container, "image") == world.stable

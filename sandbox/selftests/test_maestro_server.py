@@ -8,10 +8,12 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from golive_sandbox.agent import images
+from golive_sandbox.registry import catalogue, programs
+from golive_sandbox.servers.cache import Built
 
 ADDRESS = "127.18.255.77"  # in no block that is handed out to pods in these tests
 PERSONAL = {"email": "ann@example.org", "note": "call +1 (555) 123-4567 or bob@example.org, ssn 123-45-6789", "n": 3}
@@ -19,10 +21,11 @@ PERSONAL = {"email": "ann@example.org", "note": "call +1 (555) 123-4567 or bob@e
 
 @contextmanager
 def server(**env: str) -> Iterator[subprocess.Popen[str]]:
-    image = images.resolve("ghcr.io/acme/maestro-control-plane:v1.5.0")
+    row = catalogue.maestro("acme", "v1.5.0")
     process = subprocess.Popen(
-        image.argv, env={"BIND_ADDRESS": ADDRESS, **dict(image.env), **env}, stdout=subprocess.PIPE, text=True
-    )
+        programs.argv(row.program, Built({}, Path())),
+        env={"BIND_ADDRESS": ADDRESS, **dict(row.env), **env}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
     try:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["message"] == "listening"

@@ -9,9 +9,9 @@ import pytest
 from golive_sandbox.scenarios.faults import FAULTS
 from golive_sandbox.scenarios.table import CLEAN, SCENARIOS, Found, Scenario, Verdict
 from golive_sandbox.types import Json, dig, items, text
-from golive_sandbox.world import release
+from golive_sandbox.world.release import STABLE_TAG
 from selftests.judging import HEALED, Judged, Judging
-from selftests.sandboxes import ROOT
+from selftests.sandboxes import ROOT, image
 
 OBSERVED = {
     "wrong-cluster": "kube-system",
@@ -119,14 +119,14 @@ def test_what_is_not_a_canary_of_the_release_is_left_alone(judged: Judged) -> No
 @rows(TAKEN_BACK)
 def test_argo_says_that_the_stable_version_has_all_traffic(judged: Judged) -> None:
     lines = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in judged.argo.splitlines())}
-    stable = release.load(release.STABLE_TAG)
+    stable = image(text(judged.run.verdict, "release", "image"), STABLE_TAG)
     assert lines["Status"] == "✔ Healthy", judged.argo
-    assert lines["Images"] == f"{stable.image} (stable)", judged.argo
+    assert lines["Images"] == f"{stable} (stable)", judged.argo
     assert (lines["Desired"], lines["Updated"]) == ("3", "3"), judged.argo
     assert int(lines["Available"]) >= 3  # the release's pods, which get nothing, stay for half a minute
     assert dig(judged.after, "weights", "canary", "weight") == 0
     assert dig(judged.after, "status", "currentPodHash") == dig(judged.after, "status", "stableRS")
-    assert text(judged.after, "spec", "template", "spec", "containers", 0, "image") == stable.image
+    assert text(judged.after, "spec", "template", "spec", "containers", 0, "image") == stable
     assert dig(judged.before, "status", "currentPodHash") != dig(judged.before, "status", "stableRS")
 
 

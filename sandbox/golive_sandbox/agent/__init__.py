@@ -6,13 +6,13 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from signal import SIGKILL
 
-from golive_sandbox.agent import images, nodes
+from golive_sandbox.agent import nodes
 from golive_sandbox.agent.addresses import Block, on_loopback
 from golive_sandbox.agent.directory import Directory, endpoint_of
+from golive_sandbox.agent.images import Puller
 from golive_sandbox.agent.kubelet import Kubelet
 from golive_sandbox.agent.network import Network
 from golive_sandbox.agent.pods import Host, Pod
@@ -31,14 +31,14 @@ class Agent:
     """Both nodes of the sandbox.
 
     ``folder`` holds logs and mounted files of pods; ``egress`` is the unix socket that the API server dials;
-    ``binaries`` the folder of the built servers; ``registry`` records every process.
+    ``images`` pulls what pods name; ``registry`` records every process.
     """
 
-    def __init__(self, api: Api, folder: Path, pki: Pki, *, egress: Path, binaries: Path, registry: Registry) -> None:
+    def __init__(self, api: Api, folder: Path, pki: Pki, *, egress: Path, images: Puller, registry: Registry) -> None:
         self._api = api
         self._folder = folder
         self._pki = pki
-        self._binaries = binaries
+        self._images = images
         self._registry = registry
         self._pods: dict[str, Pod] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -59,7 +59,7 @@ class Agent:
         addresses = {f"node-{number}": address for number, address in enumerate(self._block.nodes, start=1)}
         self._host = Host(
             self._api, self._folder, self._block, addresses, f"http://127.0.0.1:{self._network.port}",
-            partial(images.resolve, binaries=self._binaries), self._registry,
+            self._images.resolve, self._registry,
         )  # fmt: skip
         await nodes.register(self._api, addresses)
         for work in (lambda: self.directory.follow(self._api), self._watch_nodes, self._watch_pods):

@@ -46,7 +46,7 @@ class Tools:
     """What a container takes from its pod: where it runs, what its image means, what to execute."""
 
     place: Place
-    look_up: Callable[[str], Image]
+    look_up: Callable[[str], Awaitable[Image]]
     prepare: Callable[[Json, Image], Awaitable[Command]]
     changed: Callable[[], None]
     registry: Registry
@@ -120,7 +120,7 @@ class Container:
         """Start it, waiting for what may still come (an image, a Secret); ``None`` when it cannot be executed."""
         while True:
             try:
-                image = self._tools.look_up(text(self.spec, "image"))
+                image = await self._tools.look_up(text(self.spec, "image"))
             except ImageNotFoundError as missing:
                 self._wait("ErrImagePull", str(missing))
                 await waiting.pause(min(1.0, self._delay))

@@ -1,37 +1,32 @@
-"""From an image reference to the program that runs for it: the one look-up function.
-
-In this issue a table stands behind ``resolve``; the next one puts a real registry there, and nothing else changes.
-"""
+"""From an image reference to the program that runs for it, by asking the registry as a container runtime does."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import sys
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from golive_sandbox.errors import SandboxError
+from golive_sandbox.registry import oci, programs
+from golive_sandbox.registry.oci import Blob
+from golive_sandbox.registry.store import Store
+from golive_sandbox.servers.cache import Built
+from golive_sandbox.types import Json, dig, items, text
 
-MAESTRO = "ghcr.io/acme/maestro-control-plane"
-ARGO_ROLLOUTS = "quay.io/argoproj/argo-rollouts"
-_PROGRAMS = Path(__file__).resolve().parent.parent / "programs"
-_PYTHON = "python"
-_CACHED = "cache-bin"
+_PLATFORM = ("linux", "amd64")  # what both nodes say they are
 
 
 class ImageNotFoundError(SandboxError):
-    """The registry has no such image; the pod gets ErrImagePull, as from a container runtime."""
+    """The image cannot be had; the pod gets ErrImagePull, as from a container runtime."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
     """What a reference means.
 
-    ``repository`` is without tag and digest; ``digest`` (``sha256:…``) is over the canonical JSON of the configuration.
+    ``repository`` is without tag and digest; ``digest`` (``sha256:…``) is what the reference resolved to: the index,
+    where it is one.
     """
 
-    reference: str
     repository: str
     digest: str
     argv: tuple[str, ...]
@@ -43,34 +38,6 @@ class Image:
         return f"{self.repository}@{self.digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    repository: str
-    tag: str
-    kind: str  # whose interpreter: a program of this package, or a binary of the cache
-    program: str
-    env: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def name(self) -> str:
-        return _name(self.repository)
-
-    @property
-    def digest(self) -> str:
-        config = {"Env": [f"{name}={value}" for name, value in self.env], "Entrypoint": [self.kind, self.program]}
-        canonical = json.dumps({"config": config, "tag": self.tag}, sort_keys=True, separators=(",", ":"))
-        return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
-
-
-_TABLE = (
-    *(
-        _Entry(MAESTRO, tag, _PYTHON, "maestro_server.py", (("APP_VERSION", tag.removeprefix("v")),))
-        for tag in ("v1.4.2", "v1.4.9", "v1.5.0", "v1.6.0")
-    ),
-    _Entry(ARGO_ROLLOUTS, "v1.10.2", _CACHED, "rollouts-controller"),
-)
-
-
 def split(reference: str) -> tuple[str, str, str]:
     """``repository[:tag][@digest]`` in its three parts; a missing one is the empty string (a colon may be a port's)."""
     name, _, digest = reference.partition("@")
@@ -80,45 +47,74 @@ def split(reference: str) -> tuple[str, str, str]:
     return head, tag, digest
 
 
-def resolve(reference: str, binaries: Path | None = None) -> Image:
-    """The image that ``reference`` names, by tag, by digest, or by both.
+class Puller:
+    """Pulls images for both nodes. ``built`` has the servers that some of them name."""
 
-    The registry and organisation of a known name do not matter: the sandbox answers for all of them. ``binaries`` is
-    the folder of the built servers. Raises ``ImageNotFoundError`` when there is none, or when the digest
-    is not that of the tag.
-    """
-    repository, tag, digest = split(reference)
-    if not tag and not digest:
-        tag = "latest"
-    for entry in _TABLE:
-        if entry.name == _name(repository) and digest in ("", entry.digest) and tag in ("", entry.tag):
-            return Image(reference, repository, entry.digest, _argv(entry, binaries), entry.env)
-    raise ImageNotFoundError(
-        f'failed to pull and unpack image "{reference}": {_why(repository, tag, digest)}: not found'
-    )
+    def __init__(self, store: Store, built: Built) -> None:
+        self._store = store
+        self._built = built
+        self._pulled: dict[tuple[str, str], Image] = {}  # by path and digest
+
+    async def resolve(self, reference: str) -> Image:
+        """The image that ``reference`` names; a digest wins over a tag, as in containerd.
+
+        The registry's name in it does not matter: the sandbox's answers for all of them. A tag is asked for every
+        time, what a digest names is kept. Raises ``ImageNotFoundError``, in containerd's kind of words.
+        """
+        repository, tag, digest = split(reference)
+        path = _path(repository)
+        image = self._pulled.get((path, digest))
+        try:
+            if image is None:
+                found = await self._fetch(path, digest or tag or "latest")
+                image = self._pulled.get((path, found.digest)) or await self._unpack(path, found)
+                self._pulled[path, found.digest] = image
+        except SandboxError as trouble:
+            raise ImageNotFoundError(f'failed to pull and unpack image "{reference}": {trouble}') from trouble
+        return replace(image, repository=repository)
+
+    async def _fetch(self, path: str, reference: str) -> Blob:
+        found = await self._store.manifest(path, reference)
+        if found is None:
+            mark = "@" if ":" in reference else ":"
+            name = f"{path}{mark}{reference}"
+            raise ImageNotFoundError(f'failed to resolve reference "{name}": {name}: not found')
+        return found
+
+    async def _unpack(self, path: str, found: Blob) -> Image:
+        """Its command line and environment, from the configuration of the manifest for our platform."""
+        manifest = found
+        if found.media_type == oci.INDEX:
+            manifest = await self._fetch(path, _ours(_read(found)))
+        config = await self._store.blob(path, text(_read(manifest), "config", "digest"))
+        if config is None:
+            raise ImageNotFoundError(f"configuration of {path}@{manifest.digest}: not found")
+        about = _read(config)
+        (entrypoint, *more) = _words(about, "Entrypoint") or [""]
+        argv = (*programs.argv(entrypoint, self._built), *more)
+        env = tuple((name, value) for name, _, value in (word.partition("=") for word in _words(about, "Env")))
+        return Image(path, found.digest, argv, env)
 
 
-def reference_of(tag: str, repository: str = MAESTRO, *, by_digest: bool = True) -> str:
-    """The full reference of an image of the table, ``repository:tag@digest`` (what a reviewed manifest names)."""
-    image = resolve(f"{repository}:{tag}")
-    return f"{repository}:{tag}@{image.digest}" if by_digest else f"{repository}:{tag}"
+def _path(repository: str) -> str:
+    """The repository as its registry knows it: without the registry's name, which the first part is or is not."""
+    first, slash, rest = repository.partition("/")
+    named = slash and ("." in first or ":" in first or first == "localhost")
+    return rest if named else repository
 
 
-def _name(repository: str) -> str:
-    return repository.rpartition("/")[2]
+def _ours(index: Json) -> str:
+    for one in items(index, "manifests"):
+        if (text(one, "platform", "os"), text(one, "platform", "architecture")) == _PLATFORM:
+            return text(one, "digest")
+    raise ImageNotFoundError(f"no match for platform {'/'.join(_PLATFORM)} in manifest: not found")
 
 
-def _why(repository: str, tag: str, digest: str) -> str:
-    known = {entry.tag: entry.digest for entry in _TABLE if entry.name == _name(repository)}
-    if not known:
-        return f"failed to resolve reference: {repository} is no repository of this sandbox"
-    if tag in known:
-        return f"{repository}:{tag} has digest {known[tag]}, not {digest}"
-    return f"{repository} has the tags {', '.join(known)}"
+def _read(document: Blob) -> Json:
+    read: Json = json.loads(document.data)
+    return read
 
 
-def _argv(entry: _Entry, binaries: Path | None) -> tuple[str, ...]:
-    if entry.kind == _PYTHON:
-        # Isolated, without site and without writing bytecode: starts in well under 0.2 s reads nothing of the user.
-        return (sys.executable, "-I", "-S", "-B", str(_PROGRAMS / entry.program))
-    return (str((binaries or Path("/nonexistent")) / entry.program),)
+def _words(config: Json, key: str) -> list[str]:
+    found = dig(config, "config", key, default=[])
+    return [str(word) for word in found] if isinstance(found, list) else []

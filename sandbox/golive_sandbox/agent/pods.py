@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class Host:
     nodes: Mapping[str, str]
     """Node name to its address in the cluster."""
     proxy: str
-    look_up: Callable[[str], Image]
+    look_up: Callable[[str], Awaitable[Image]]
     registry: Registry
 
 

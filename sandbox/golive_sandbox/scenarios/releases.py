@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from golive_sandbox.scenarios.fault import Fault
-from golive_sandbox.world.release import OTHER_TAG, load
+from golive_sandbox.world.release import OTHER_TAG
 from golive_sandbox.world.world import World
 
 _KEPT_SECONDS = 600  # longer than anybody looks at one world
@@ -70,7 +70,7 @@ async def promoted(world: World) -> None:
 
 async def other_canary(world: World) -> None:
     """A version that is not the release under test is under way."""
-    await world.rollout.canary_at(load(OTHER_TAG), 25)
+    await world.rollout.canary_at(world.version(OTHER_TAG), 25)
 
 
 back = _back

@@ -105,6 +105,11 @@ def _blind(fault: str) -> Scenario:
     return replace(_one(fault, "0.1-target", *_AFTER_TARGET, rollback=Found.UNKNOWN), blind=True, proven=False)
 
 
+def _unseen(fault: str) -> Scenario:
+    """The registry does not say what the image is."""
+    return replace(_one(fault, "0.2-artifact"), blind=True)
+
+
 # Nothing is written to a cluster, or a namespace, that is not the intended one: the hook is not called.
 _PREFLIGHT = (
     _one("wrong-cluster", "0.1-target", *_AFTER_TARGET, rollback=None),
@@ -114,6 +119,22 @@ _PREFLIGHT = (
     _one("status-patch-forbidden", "0.1-access"),
     _one("rollout-patch-forbidden", "0.1-access", "1.1-manifests"),
     _one("manifest-apply-forbidden", "0.1-access", "1.1-manifests"),
+    _one("tag-missing", "0.2-artifact"),
+    _one("tag-moved", "0.2-artifact"),
+    _one("digest-of-another-image", "0.2-artifact"),
+    _one("platform-missing", "0.2-artifact"),
+    _one("registry-lying", "0.2-artifact"),
+    _one("registry-lying-blob", "0.2-artifact"),
+    _unseen("registry-slow"),
+    _unseen("registry-down"),
+    _unseen("registry-error"),
+    _unseen("registry-html"),
+    _unseen("registry-cut"),
+    _unseen("registry-huge"),
+    _unseen("registry-wrong-encoding"),
+    _unseen("registry-redirecting"),
+    _unseen("registry-redirect-loop"),
+    _unseen("registry-unauthorized"),
     _one("argo-controller-down", "0.3-rollouts"),
     _one("argo-crd-missing", "0.3-rollouts"),
     _one("canary-service-missing", "0.5-services"),

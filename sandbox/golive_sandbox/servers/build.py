@@ -1,4 +1,4 @@
-"""Build etcd, the API server, the controllers and the command-line tools; seconds when cached, minutes when not."""
+"""Build the servers and the command-line tools of all groups; nothing when cached, minutes when not."""
 
 from __future__ import annotations
 
@@ -8,81 +8,77 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 from golive_sandbox import files
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.processes import die_with_parent, tail
 from golive_sandbox.servers import cache, toolchain
+from golive_sandbox.servers.groups import ARGO, Group, Server, groups
 from golive_sandbox.servers.progress import Progress, clock
 
-_ARGO = "github.com/argoproj/argo-rollouts"
 _KUBERNETES = "v1.34.4"
 _STAMPS = (
     f"-X k8s.io/component-base/version.gitVersion={_KUBERNETES}",
     "-X k8s.io/component-base/version.gitMajor=1",
     "-X k8s.io/component-base/version.gitMinor=34",
     f"-X k8s.io/client-go/pkg/version.gitVersion={_KUBERNETES}",
-    f"-X {_ARGO}/utils/version.version=v1.10.2",
+    f"-X {ARGO}/utils/version.version=v1.10.2",
 )
+_LOG = "build.log"
 FLAGS = ("-trimpath", "-tags", "remove_all_sd,enable_kubernetes_sd", "-ldflags", " ".join(("-s", "-w", *_STAMPS)))
-_MODULES_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """One binary: its package and the seconds it usually takes on two cores, after those before it."""
-
-    name: str
-    package: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Servers that share one ``go.mod``; ``manifests`` is the module whose CRDs and role are kept with the binaries."""
-
-    folder: Path
-    servers: tuple[Server, ...]
-    manifests: str
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The binaries."""
-        return tuple(server.name for server in self.servers)
-
-
-def cluster_group() -> Group:
-    """What a cluster with Argo Rollouts is made of."""
-    servers = (
-        Server("etcd", "go.etcd.io/etcd/server/v3", 50),
-        Server("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", 155),
-        Server("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager", 45),
-        Server("rollouts-controller", f"{_ARGO}/cmd/rollouts-controller", 50),
-        Server("kubectl", "k8s.io/kubernetes/cmd/kubectl", 20),
-        Server("kubectl-argo-rollouts", f"{_ARGO}/cmd/kubectl-argo-rollouts", 15),
-    )
-    return Group(Path(str(resources.files("golive_sandbox.servers"))) / "cluster", servers, _ARGO)
-
-
-def ensure(out: TextIO, group: Group | None = None) -> cache.Built:
+def ensure(out: TextIO) -> cache.Built:
     """The built servers, from the cache or by building them now, with progress on ``out``.
 
     Raises ``SandboxError`` when there is no Go, no room, no network, or a compile error. Safe to interrupt: what is
     built stays, the next call goes on from there.
     """
-    group = group or cluster_group()
     go = toolchain.find()
-    built = cache.place(_inputs(group, go))
-    if built.complete(group.names):
-        return built
-    with cache.locked(out):
-        if not built.complete(group.names):
-            _Build(group, go, built, out).run()
-    return built
+    places = [(group, cache.place(_inputs(group, go))) for group in groups()]
+    if _incomplete(places):
+        with cache.locked(out):
+            _build(_incomplete(places), go, out)
+    return cache.Built(
+        {name: place.bin / name for group, place in places for name in group.names},
+        next(place.argo for group, place in places if group.manifests),
+    )
+
+
+_Places: TypeAlias = list[tuple[Group, cache.Place]]
+
+
+def _incomplete(places: _Places) -> _Places:
+    return [
+        (group, place)
+        for group, place in places
+        if place.missing(group.names) or (group.manifests and not place.has_manifests())
+    ]
+
+
+def _build(places: _Places, go: toolchain.Go, out: TextIO) -> None:
+    """All of ``places`` as one piece of work: one time, one count of steps. The caller holds the lock."""
+    if not places:
+        return
+    cache.require_space(group.room for group, _ in places)
+    usual = sum(_usual_seconds(group, place) for group, place in places)
+    out.write(
+        f"Building the servers with Go {go.version} (once; usually about {clock(usual)} on two cores, "
+        "less when it was interrupted before)\n"
+    )
+    (cache.root() / _LOG).write_bytes(b"")
+    for left in (*cache.root().glob("build-*"), *cache.root().glob("argo-*")):
+        files.remove(left)  # of a build that was killed; we hold the lock, so nobody uses it
+    progress = Progress(out, sum(len(group.servers) + 1 for group, _ in places))
+    for group, place in places:
+        _Build(group, go, place, progress).run()
+
+
+def _usual_seconds(group: Group, place: cache.Place) -> float:
+    missing = place.missing(group.names)
+    return group.modules_seconds + sum(server.seconds for server in group.servers if server.name in missing)
 
 
 def _inputs(group: Group, go: toolchain.Go) -> list[bytes]:
@@ -92,26 +88,17 @@ def _inputs(group: Group, go: toolchain.Go) -> list[bytes]:
 
 
 class _Build:
-    def __init__(self, group: Group, go: toolchain.Go, built: cache.Built, out: TextIO) -> None:
+    """The build of one group."""
+
+    def __init__(self, group: Group, go: toolchain.Go, place: cache.Place, progress: Progress) -> None:
         self._group = group
         self._go = go
-        self._built = built
-        self._out = out
-        self._log = cache.root() / "build.log"
-        self._progress = Progress(out, len(group.servers) + 1)
+        self._place = place
+        self._log = cache.root() / _LOG
+        self._progress = progress
 
     def run(self) -> None:
-        cache.require_space()
-        missing = self._built.missing(self._group.names)
-        usual = sum(server.seconds for server in self._group.servers if server.name in missing) + _MODULES_SECONDS
-        self._out.write(
-            f"Building the servers with Go {self._go.version} (once; usually about {clock(usual)} on two cores, "
-            "less when it was interrupted before)\n"
-        )
-        self._log.write_bytes(b"")
-        for left in (*cache.root().glob("build-*"), *cache.root().glob("argo-*")):
-            files.remove(left)  # of a build that was killed; we hold the lock, so nobody uses it
-        self._built.bin.mkdir(parents=True, exist_ok=True)
+        self._place.bin.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache.root(), prefix="build-") as scratch:
             # A copy: Go must not write into the package's own folder, which may be read-only.
             source = Path(scratch) / "src"
@@ -119,10 +106,11 @@ class _Build:
             self._fetch(source)
             for server in self._group.servers:
                 self._compile(server, source, Path(scratch) / server.name)
-            self._copy_manifests(source)
+            if self._group.manifests:
+                self._copy_manifests(source)
 
     def _fetch(self, source: Path) -> None:
-        self._progress.start("Go modules (2 GB)", _MODULES_SECONDS)
+        self._progress.start(f"Go modules of {self._group.folder.name}", self._group.modules_seconds)
         packages = [server.package for server in self._group.servers]
         # Listing the packages' dependencies fetches the modules they need, and none of the others in go.sum.
         self._go_run("fetching the Go modules", source, "list", *FLAGS[1:3], "-deps", "-f", "", *packages)
@@ -130,7 +118,7 @@ class _Build:
 
     def _compile(self, server: Server, source: Path, temporary: Path) -> None:
         self._progress.start(server.name, server.seconds)
-        target = self._built.bin / server.name
+        target = self._place.bin / server.name
         if cache.sound(target):
             self._progress.done("already built")
             return
@@ -154,9 +142,9 @@ class _Build:
             role = manifests / "role" / cache.ROLE
             for file in (*sorted(manifests.glob("crds/*-crd.yaml")), role):
                 (folder / file.name).write_bytes(file.read_bytes())  # not a copy of its read-only mode
-            if self._built.argo.exists():
-                shutil.rmtree(self._built.argo)
-            folder.replace(self._built.argo)
+            if self._place.argo.exists():
+                shutil.rmtree(self._place.argo)
+            folder.replace(self._place.argo)
 
     def _go_run(self, what: str, source: Path, *arguments: str) -> None:
         code = _run_showing([str(self._go.binary), *arguments], source, self._log, self._progress)

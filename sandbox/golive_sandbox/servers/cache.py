@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,18 @@ ROLE = "argo-rollouts-clusterrole.yaml"
 _CRDS = tuple(f"{kind}-crd.yaml" for kind in ("rollout", "analysis-run", "analysis-template", "experiment"))
 _ELF_64 = b"\x7fELF\x02\x01"
 _GIGABYTE = 1e9
-_MODULES_GB, _OBJECTS_GB, _BINARIES_GB = 2.8, 3.6, 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The gigabytes that a group takes: its binaries for good, its sources and objects on the way.
+
+    ``module`` is a folder of the module cache (a pattern) that is there once the sources are.
+    """
+
+    module: str
+    binaries: float
+    sources: float
 
 
 def root() -> Path:
@@ -32,20 +43,43 @@ def root() -> Path:
     return Path(base).expanduser().absolute() / "maestro-golive"
 
 
+def servers() -> Path:
+    """The folder of everything that is built, one folder below it for each group."""
+    return root() / "bin"
+
+
 @dataclass(frozen=True, slots=True)
-class Built:
-    """A finished build: the folder of the servers, and the folder of Argo's own manifests (CRDs and ``ROLE``)."""
+class Place:
+    """Where the build of one group is, or will be."""
 
     bin: Path
-    argo: Path
+
+    @property
+    def argo(self) -> Path:
+        """The folder of Argo's own manifests (CRDs and ``ROLE``), in the group that keeps them."""
+        return self.bin / "argo"
 
     def missing(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Those of ``names`` that are not built yet, or are damaged."""
         return tuple(name for name in names if not sound(self.bin / name))
 
-    def complete(self, names: tuple[str, ...]) -> bool:
-        """Is everything there?"""
-        return not self.missing(names) and all((self.argo / name).is_file() for name in (ROLE, *_CRDS))
+    def has_manifests(self) -> bool:
+        """Are all of Argo's manifests there?"""
+        return all((self.argo / name).is_file() for name in (ROLE, *_CRDS))
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A finished build of all groups: where each server is, and the folder of Argo's own manifests."""
+
+    binaries: Mapping[str, Path]
+    argo: Path
+
+    def binary(self, name: str) -> Path:
+        """The server of that name. Raises ``SandboxError`` when there is none."""
+        if name not in self.binaries:
+            raise SandboxError(f"expected a server of: {', '.join(self.binaries)}; got {name!r}")
+        return self.binaries[name]
 
 
 def sound(binary: Path) -> bool:
@@ -64,11 +98,10 @@ def sound(binary: Path) -> bool:
     return bool(ends) and binary.stat().st_size >= max(ends)
 
 
-def place(inputs: list[bytes]) -> Built:
+def place(inputs: list[bytes]) -> Place:
     """Where a build from these inputs belongs: another ``go.mod``, flag, Go or platform is another folder."""
     digest = hashlib.sha256(json.dumps([hashlib.sha256(part).hexdigest() for part in inputs]).encode())
-    folder = root() / "bin" / digest.hexdigest()[:20]
-    return Built(folder, folder / "argo")
+    return Place(servers() / digest.hexdigest()[:20])
 
 
 @contextmanager
@@ -92,18 +125,19 @@ def locked(out: TextIO) -> Iterator[None]:
         yield
 
 
-def require_space() -> None:
+def require_space(rooms: Iterable[Room]) -> None:
     """Raise ``SandboxError`` when a build would fill the disk; what earlier builds left counts as there."""
     folder = root()
-    needed = _BINARIES_GB
-    needed += 0 if (folder / "gomod" / "k8s.io").is_dir() else _MODULES_GB
-    needed += 0 if (folder / "gobuild" / "00").is_dir() else _OBJECTS_GB
+    needed = 0.0
+    for room in rooms:
+        fetched = next((folder / "gomod").glob(room.module), None) is not None
+        needed += room.binaries + (0.0 if fetched else room.sources)
     free = shutil.disk_usage(folder).free / _GIGABYTE
     if free < needed:
         raise SandboxError(
             f"building the servers needs about {needed:.1f} GB in {folder}, {free:.1f} GB are free: "
             "make room, or put the cache elsewhere with GOLIVE_CACHE=/some/folder "
-            "(afterwards `golive-sandbox build --drop-sources` gives all but 0.6 GB back)"
+            "(afterwards `golive-sandbox build --drop-sources` gives all but 0.8 GB back)"
         )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from golive_sandbox.errors import SandboxError
 
 MINIMUM = (1, 27, 0)
-"""What ``servers/cluster/go.mod`` asks for."""
+"""What the ``go.mod`` of every group asks for."""
 _VERSION = re.compile(r"go version go(\d+)\.(\d+)(?:\.(\d+))?\S* (\S+)/(\S+)")
 
 

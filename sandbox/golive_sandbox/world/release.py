@@ -10,17 +10,20 @@ from pathlib import Path
 
 import yaml
 
-from golive_sandbox.agent import images
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.types import Json
+from golive_sandbox.world.images import Images
 
 STABLE_TAG, RELEASE_TAG = "v1.4.2", "v1.5.0"
 OTHER_TAG = "v1.4.9"
 """Neither of them: somebody else's release."""
+NEXT_TAG = "v1.6.0"
+"""An image that is not to be released yet."""
 WEIGHTS = (10, 25, 50, 100)
 """The canary steps of the manifest."""
 _MANIFEST = "argo/rollout-maestro.yaml"
-_IMAGE_LINE = re.compile(r"(?m)^(\s*image:\s*)(\S+)$")
+_IMAGE_LINE = re.compile(r"(?m)^(\s*image:\s*)\S+$")
+_HOST_LINE = re.compile(r"(?m)^(\s*- host:\s*)\S+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +51,21 @@ class Release:
         return [item for item in yaml.safe_load_all(self.manifest) if item]
 
 
-def load(tag: str) -> Release:
-    """The manifest of the repository with the image of ``tag``."""
+def load(tag: str, images: Images, host: str) -> Release:
+    """The manifest of the repository with the image of ``tag`` and the world's own ``host``."""
     text = deploy_folder().joinpath(_MANIFEST).read_text(encoding="utf-8")
-    found = _IMAGE_LINE.search(text)
-    if found is None:
-        raise SandboxError(f"deploy/{_MANIFEST}: expected a line `image: REPOSITORY:TAG@DIGEST`, found none")
-    repository = images.split(found[2])[0]
-    image = images.resolve(f"{repository}:{tag}")
-    manifest = _IMAGE_LINE.sub(rf"\g<1>{repository}:{tag}@{image.digest}", text)
-    return Release(repository, tag, image.digest, manifest)
+    digest = images.image(tag).digest
+    text = _line(text, _IMAGE_LINE, "image: REPOSITORY:TAG@DIGEST", f"{images.repository}:{tag}@{digest}")
+    text = _line(text, _HOST_LINE, "- host: NAME", host)
+    return Release(images.repository, tag, digest, text)
+
+
+def _line(text: str, pattern: re.Pattern[str], expected: str, value: str) -> str:
+    """Put ``value`` behind the colon of the line that matches."""
+    changed, times = pattern.subn(rf"\g<1>{value}", text)
+    if times == 0:
+        raise SandboxError(f"deploy/{_MANIFEST}: expected a line `{expected}`, found none")
+    return changed
 
 
 def deploy_folder() -> Path:

@@ -13,6 +13,8 @@ from golive_sandbox.kubeconfig import Kubeconfig
 from golive_sandbox.plane import Plane
 from golive_sandbox.types import Json, text
 from golive_sandbox.world import paths, release, rights
+from golive_sandbox.world.images import Images
+from golive_sandbox.world.release import Release
 from golive_sandbox.world.rights import Narrow
 from golive_sandbox.world.rollout import Rollout
 from golive_sandbox.world.settings import KUBECONFIG, MANIFEST, SETTINGS, Settings
@@ -23,17 +25,20 @@ _DELETE_SECONDS = 60.0
 
 
 class World:
-    """A namespace of ``plane`` and its files in ``folder``."""
+    """A namespace of ``plane``, its files in ``folder`` and its ``images``."""
 
-    def __init__(self, plane: Plane, namespace: str, folder: Path) -> None:
+    def __init__(self, plane: Plane, namespace: str, folder: Path, images: Images) -> None:
         self.plane = plane
         self.namespace = namespace
         self.folder = folder
         self.user = f"release-driver-{namespace}"
         self.kubeconfig: Kubeconfig = plane.kubeconfig(self.user, namespace=namespace)
         """The suite's user's."""
-        self.stable = release.load(release.STABLE_TAG)
-        self.release = release.load(release.RELEASE_TAG)
+        self.images = images
+        self.host = f"{namespace}.example.test"
+        """Where its Ingress answers."""
+        self.stable = self.version(release.STABLE_TAG)
+        self.release = self.version(release.RELEASE_TAG)
         self.rollout = Rollout(plane.api, namespace)
         self.saved: dict[str, Json] = {}
         """What faults put aside, by their name."""
@@ -47,6 +52,10 @@ class World:
         """The administrator's client."""
         return self.plane.api
 
+    def version(self, tag: str) -> Release:
+        """What has to be applied for that tag's image to run here."""
+        return release.load(tag, self.images, self.host)
+
     def path(self, kind: str, name: str) -> str:
         """Where a core object of this world is."""
         return f"/api/v1/namespaces/{self.namespace}/{kind}/{name}"
@@ -55,6 +64,7 @@ class World:
         """Namespace, user, the stable version and the files; returns when the Rollout is Healthy."""
         system = await self.api.get("/api/v1/namespaces/kube-system")
         self._cluster_uid = text(system, "metadata", "uid")
+        await self.images.push()
         await self.create_objects()
         self.write_files()
 
@@ -74,6 +84,7 @@ class World:
         for item in rights.objects(self.namespace, self.user, rights.IN_NAMESPACE):
             if text(item, "metadata", "namespace") != self.namespace:
                 await paths.delete(self.api, paths.of(item, self.namespace))
+        self.images.behave()
         for name in (KUBECONFIG, MANIFEST, SETTINGS):
             files.remove(self.folder / name)
 

@@ -1,6 +1,6 @@
 module golive.sandbox/servers/monitoring
 
-go 1.27.3
+go 1.27.0
 
 tool (
 	github.com/prometheus/alertmanager/cmd/alertmanager

@@ -1,6 +1,6 @@
 module golive.sandbox/servers/registry
 
-go 1.27.3
+go 1.27.0
 
 tool github.com/distribution/distribution/v3/cmd/registry
 
