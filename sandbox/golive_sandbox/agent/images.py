@@ -15,6 +15,9 @@ from golive_sandbox.errors import SandboxError
 
 MAESTRO = "ghcr.io/acme/maestro-control-plane"
 ARGO_ROLLOUTS = "quay.io/argoproj/argo-rollouts"
+PROMETHEUS = "quay.io/prometheus/prometheus"
+ALERTMANAGER = "quay.io/prometheus/alertmanager"
+FRONT = "ghcr.io/golive-sandbox/front"
 _PROGRAMS = Path(__file__).resolve().parent.parent / "programs"
 _PYTHON = "python"
 _CACHED = "cache-bin"
@@ -68,6 +71,9 @@ _TABLE = (
         for tag in ("v1.4.2", "v1.4.9", "v1.5.0", "v1.6.0")
     ),
     _Entry(ARGO_ROLLOUTS, "v1.10.2", _CACHED, "rollouts-controller"),
+    _Entry(PROMETHEUS, "v3.11.3", _CACHED, "prometheus"),
+    _Entry(ALERTMANAGER, "v0.31.1", _CACHED, "alertmanager"),
+    _Entry(FRONT, "v1", _PYTHON, "front.py"),
 )
 
 
