@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from golive_sandbox.errors import SandboxError
-from golive_sandbox.scenarios import access, releases, services
+from golive_sandbox.scenarios import access, alerting, metrics, monitoring, releases, services
 from golive_sandbox.scenarios.fault import Fault, forbidden, manifest, settings
 from golive_sandbox.world import argo, paths, rights
 from golive_sandbox.world.release import WEIGHTS
@@ -187,7 +187,18 @@ _RELEASES = (
     ),
 )
 
-FAULTS: tuple[Fault, ...] = (*_TARGET, *_RIGHTS, *_ARGO, *_SERVICES, *_MANIFEST, *_PEOPLE, *_RELEASES)
+FAULTS: tuple[Fault, ...] = (
+    *_TARGET,
+    *_RIGHTS,
+    *_ARGO,
+    *_SERVICES,
+    *_MANIFEST,
+    *metrics.FAULTS,
+    *monitoring.FAULTS,
+    *alerting.FAULTS,
+    *_PEOPLE,
+    *_RELEASES,
+)
 """In the order of the criteria they make fail; what somebody did with the release comes last."""
 
 

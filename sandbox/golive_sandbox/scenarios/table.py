@@ -105,6 +105,47 @@ def _blind(fault: str) -> Scenario:
     return replace(_one(fault, "0.1-target", *_AFTER_TARGET, rollback=Found.UNKNOWN), blind=True, proven=False)
 
 
+def _unseen(fault: str, criterion: str, *dependants: str) -> Scenario:
+    """What the criterion is about cannot be observed: neither good nor bad."""
+    return replace(_one(fault, criterion, *dependants), blind=True)
+
+
+_SERVER, _PROMETHEUS, _RULES, _ALERTMANAGER = "1.2-metrics", "1.2-prometheus", "1.2-rules", "1.2-alertmanager"
+_OBSERVABILITY = (
+    # What a server does not say, or not well, Prometheus does not have.
+    _one("metrics-empty", _SERVER, _PROMETHEUS),
+    _one("metrics-malformed", _SERVER, _PROMETHEUS),
+    _one("metrics-no-slo", _SERVER, _PROMETHEUS),
+    _one("metrics-error", _SERVER, _PROMETHEUS),
+    _one("metrics-html", _SERVER, _PROMETHEUS),
+    _unseen("metrics-cut", _SERVER, _PROMETHEUS),
+    _unseen("metrics-huge", _SERVER, _PROMETHEUS),
+    _unseen("metrics-slow", _SERVER, _PROMETHEUS),
+    _one("metrics-old", _PROMETHEUS),
+    _one("one-pod-not-scraped", _PROMETHEUS),
+    # Nothing is known of the rules of a Prometheus that cannot be asked.
+    _unseen("prometheus-down", _PROMETHEUS, _RULES),
+    _unseen("prometheus-slow", _PROMETHEUS, _RULES),
+    _unseen("prometheus-html", _PROMETHEUS, _RULES),
+    _unseen("prometheus-cut", _PROMETHEUS, _RULES),
+    _unseen("prometheus-huge", _PROMETHEUS, _RULES),
+    _unseen("prometheus-other-type", _PROMETHEUS, _RULES),
+    _unseen("prometheus-warnings", _PROMETHEUS),
+    _one("prometheus-not-ready", _PROMETHEUS),
+    _one("prometheus-pod-not-ready", _PROMETHEUS),
+    _one("rule-missing", _RULES),
+    _one("rule-failing", _RULES),
+    _one("rule-never-evaluated", _RULES),
+    _one("rules-stale", _RULES),
+    _one("alertmanager-one-down", _ALERTMANAGER),
+    _unseen("alertmanager-down", _ALERTMANAGER),
+    _one("alertmanager-route-missing", _ALERTMANAGER),
+    _one("alertmanager-route-shadowed", _ALERTMANAGER),
+    _one("alertmanager-receiver-without-pagerduty", _ALERTMANAGER),
+    _one("alertmanager-pair-differs", _ALERTMANAGER),
+    _unseen("alertmanager-html", _ALERTMANAGER),
+)
+
 # Nothing is written to a cluster, or a namespace, that is not the intended one: the hook is not called.
 _PREFLIGHT = (
     _one("wrong-cluster", "0.1-target", *_AFTER_TARGET, rollback=None),
@@ -169,6 +210,7 @@ select its pods (phase Degraded, InvalidSpec).
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(CLEAN, (), None, Verdict.GO, None),
     *_PREFLIGHT,
+    *_OBSERVABILITY,
     *_UNDER_WAY,
     *_NOT_PROVEN,
 )

@@ -5,17 +5,18 @@ from __future__ import annotations
 import enum
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from typing import TypeAlias
 
 from golive_sandbox import waiting
 from golive_sandbox.errors import ApiError
 from golive_sandbox.plane import Plane, free_ports
-from golive_sandbox.types import Json, dig, items, number, text
+from golive_sandbox.types import Json, number
 from golive_sandbox.world import inside, monitors, paths
 from golive_sandbox.world.inside import PodAt
-from golive_sandbox.world.monitors import ALERTMANAGER, ALERTMANAGER_PORT, PROMETHEUS, PROMETHEUS_PORT, SERVER
+from golive_sandbox.world.look import Look
+from golive_sandbox.world.monitors import ALERTMANAGER, ALERTMANAGER_PORT, PROMETHEUS, PROMETHEUS_PORT
 
 Edit: TypeAlias = Callable[[Json], Json]
 _SECONDS = 60.0
@@ -44,7 +45,7 @@ class Monitoring:
         self._pagerduty = f"http://127.0.0.1:{free_ports(1)[0]}/v2/enqueue"
         self._edits: dict[File, dict[str, Edit]] = {file: {} for file in File}
         self._edited = False
-        self._routing: str | None = None
+        self.look = Look(plane.api, world, self.namespace)
 
     async def create(self) -> None:
         """Everything in its namespace, which is there; ``until_observing`` waits for it."""
@@ -109,51 +110,33 @@ class Monitoring:
 
     async def scale(self, deployment: str, replicas: int) -> None:
         """Set the number of pods, and wait until so many are there and Ready."""
-        path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{deployment}"
-        await self._plane.api.patch(path, {"spec": {"replicas": replicas}})
+        await self._plane.api.patch(self._deployment(deployment), {"spec": {"replicas": replicas}})
+        await self.until_rolled_out(deployment, replicas)
+        if replicas == 0:
+            await self.until_no_pod(deployment)
+
+    async def until_rolled_out(self, deployment: str, replicas: int) -> None:
+        """Wait until its pods are of its newest template, as many as these and all Ready."""
         await waiting.wait_for(
             f"{replicas} pods of {deployment}",
-            lambda: self._plane.api.get(path),
-            lambda now: number(now, "status", "readyReplicas") == number(now, "status", "replicas") == replicas,
+            lambda: self._plane.api.get(self._deployment(deployment)),
+            lambda now: _rolled_out(now, replicas),
             deadline=_SECONDS,
         )
 
-    async def pods(self, name: str) -> Sequence[PodAt]:
-        """Its running pods of that name: ``prometheus`` or ``alertmanager``."""
-        return await inside.pods(self._plane.api, self.namespace, name)
+    async def until_no_pod(self, deployment: str) -> None:
+        """Wait until the last pod of a Deployment is gone, the one that is ending too."""
+        pods = f"/api/v1/namespaces/{self.namespace}/pods"
+        selector = f"{monitors.INSTANCE_LABEL}={deployment}"
+        await waiting.wait_for(
+            f"no pod of {deployment}",
+            lambda: self._plane.api.list(pods, labelSelector=selector),
+            lambda left: not left,
+            deadline=_SECONDS,
+        )
 
-    async def servers(self) -> Sequence[PodAt]:
-        """The world's pods that Prometheus has to scrape."""
-        return await inside.pods(self._plane.api, self.world, SERVER)
-
-    async def prometheus(self, path: str, **query: str) -> Json:
-        """What Prometheus answers, asked at its pod. Raises ``ApiError`` when there is none that is Ready."""
-        ready = [one for one in await self.pods(PROMETHEUS) if one.ready]
-        if not ready:
-            raise ApiError(0, "Unreachable", f"no pod of {PROMETHEUS} is Ready in {self.namespace}")
-        return await inside.ask(ready[0].address, PROMETHEUS_PORT, path, query)
-
-    async def query(self, promql: str) -> dict[str, float]:
-        """An instant vector by the pod it is about."""
-        answer = await self.prometheus("/api/v1/query", query=promql)
-        return {text(one, "metric", "pod"): float(str(dig(one, "value", 1))) for one in items(answer, "data", "result")}
-
-    async def rules(self) -> list[Json]:
-        """Every rule as Prometheus says it is, with its group's ``interval``."""
-        answer = await self.prometheus("/api/v1/rules")
-        return [
-            {**rule, "interval": group.get("interval")}
-            for group in items(answer, "data", "groups")
-            for rule in items(group, "rules")
-        ]
-
-    async def routings(self) -> dict[str, str]:
-        """The configuration that each Alertmanager has loaded, by pod."""
-        statuses = [(one.name, await self._status(one)) for one in await self.pods(ALERTMANAGER)]
-        return {name: text(status, "config", "original") for name, status in statuses}
-
-    async def _status(self, pod: PodAt) -> Json:
-        return await inside.ask(pod.address, ALERTMANAGER_PORT, "/api/v2/status")
+    def _deployment(self, name: str) -> str:
+        return f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{name}"
 
     async def reload(self, *names: str) -> None:
         """Let the pods read their files again: those of ``names``, which begin so, or all.
@@ -161,7 +144,7 @@ class Monitoring:
         A pod that refuses keeps what it has, as one does whose file is not there yet; ask again.
         """
         for kind, port in ((PROMETHEUS, PROMETHEUS_PORT), (ALERTMANAGER, ALERTMANAGER_PORT)):
-            for pod in await self.pods(kind):
+            for pod in await self.look.pods(kind):
                 if pod.name.startswith(names or ("",)):
                     await _ask_to_reload(pod, port)
 
@@ -191,62 +174,15 @@ class Monitoring:
         self._edited = False
 
     async def _missing(self) -> list[str]:
-        try:
-            if self._edited:
-                await self.reload()
-            return [*await self._not_scraped(), *await self._not_evaluated(), *await self._not_paired()]
-        except ApiError as trouble:
-            return [str(trouble)]
-
-    async def _not_scraped(self) -> list[str]:
-        pods = await self.servers()
-        answer = await self.prometheus("/api/v1/targets", state="active", scrapePool=SERVER)
-        targets = {text(one, "labels", "pod"): text(one, "health") for one in items(answer, "data", "activeTargets")}
-        scrapes = await self.query(f'count_over_time(up{{job="{SERVER}"}}[10m])')
-        samples = await self.query(f'scrape_samples_scraped{{job="{SERVER}"}} > 0')
-        gone = [f"{name} is a target and no pod" for name in targets.keys() - {one.name for one in pods}]
-        wanted = [one for one in pods if not one.ending]
-        unseen = [f"{one.name} is no target" for one in wanted if one.name not in targets]
-        young = [
-            f"{one.name} is {targets[one.name]}, scraped {scrapes.get(one.name, 0):g} times"
-            for one in wanted
-            if one.ready
-            and one.name in targets
-            and (targets[one.name] != "up" or scrapes.get(one.name, 0) < 2 or one.name not in samples)
-        ]
-        return gone + unseen + young
-
-    async def _not_evaluated(self) -> list[str]:
-        rules = await self.rules()
-        names = {text(one, "name") for one in rules}
-        absent = [f"no rule {name}" for name in monitors.alert_names() if name not in names]
-        return absent + [f"{one.get('name')} is {one.get('health')}" for one in rules if not _evaluates(one)]
-
-    async def _not_paired(self) -> list[str]:
-        if len(ready := await self.pods(PROMETHEUS)) != 1:
-            return [f"{len(ready)} pods of {PROMETHEUS}"]
-        if "remote_read" in text(await self.prometheus("/api/v1/status/config"), "data", "yaml"):
-            return ["Prometheus reads elsewhere"]
-        pair = await self.pods(ALERTMANAGER)
-        if len([one for one in pair if one.ready]) != len(pair) or len(pair) != len(monitors.PAIR):
-            return [f"pods of {ALERTMANAGER}: {[(one.name, one.ready) for one in pair]}"]
-        for pod in pair:
-            status = await self._status(pod)
-            if self._routing is None:
-                self._routing = text(status, "config", "original")
-            peers = len(items(status, "cluster", "peers"))
-            if (text(status, "cluster", "status"), peers) != ("ready", len(monitors.PAIR)):
-                return [f"{pod.name} is {text(status, 'cluster', 'status')} and knows {peers}"]
-            if text(status, "config", "original") != self._routing:
-                return [f"{pod.name} has another configuration"]
-        told = items(await self.prometheus("/api/v1/alertmanagers"), "data", "activeAlertmanagers")
-        urls = {text(one, "url") for one in told}
-        wanted = {f"http://{one.address}:{ALERTMANAGER_PORT}/api/v2/alerts" for one in pair}
-        return [] if urls == wanted else [f"Prometheus tells {sorted(urls)}, not {sorted(wanted)}"]
+        if self._edited:
+            await self.reload()
+        return await self.look.missing()
 
 
-def _evaluates(rule: Json) -> bool:
-    return (rule.get("health"), rule.get("interval")) == ("ok", 1) and not text(rule, "lastEvaluation").startswith("0")
+def _rolled_out(now: Json, replicas: int) -> bool:
+    counts = [number(now, "status", key) for key in ("replicas", "updatedReplicas", "readyReplicas")]
+    observed = number(now, "status", "observedGeneration") >= number(now, "metadata", "generation")
+    return observed and counts == [replicas] * 3
 
 
 async def _ask_to_reload(pod: PodAt, port: int) -> None:

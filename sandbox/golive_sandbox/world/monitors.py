@@ -14,7 +14,8 @@ from golive_sandbox.world.release import deploy_folder
 PROMETHEUS, PROMETHEUS_PORT = "prometheus", 9090
 ALERTMANAGER, ALERTMANAGER_PORT = "alertmanager", 9093
 PAIR = (0, 1)
-NAME_LABEL = "app.kubernetes.io/name"
+PAIR_NAMES = tuple(f"{ALERTMANAGER}-{number}" for number in PAIR)
+NAME_LABEL, INSTANCE_LABEL = "app.kubernetes.io/name", "app.kubernetes.io/instance"
 SERVER, SERVER_PORT = "maestro-server", 4000
 _IMAGES = {
     PROMETHEUS: f"{images.PROMETHEUS}:v3.11.3",
@@ -193,7 +194,7 @@ def alertmanager(namespace: str, number: int, gossip: Sequence[str]) -> Json:
         "--cluster.peer-timeout=1s",
         "--log.level=warn",
     ]
-    name = f"{ALERTMANAGER}-{number}"
+    name = PAIR_NAMES[number]
     volumes = {"config": ("configMap", "alertmanager-config"), "pagerduty": ("secret", "pagerduty")}
     volumes |= {"data": ("emptyDir", "")}
     container = _container(ALERTMANAGER, ALERTMANAGER_PORT, args, volumes, "/-/ready")
@@ -237,7 +238,7 @@ _NAME_OF_SOURCE: Mapping[str, str] = MappingProxyType({"configMap": "name", "sec
 def _deployment(
     namespace: str, name: str, label: str, container: Json, volumes: Mapping[str, tuple[str, str]], strategy: Json
 ) -> Json:
-    labels: Json = {NAME_LABEL: label, "app.kubernetes.io/instance": name}
+    labels: Json = {NAME_LABEL: label, INSTANCE_LABEL: name}
     sources: list[JsonValue] = [
         {"name": one, kind: {_NAME_OF_SOURCE[kind]: source} if source else {}}
         for one, (kind, source) in volumes.items()
@@ -250,7 +251,7 @@ def _deployment(
         "spec": {
             "replicas": 1,
             "strategy": strategy,
-            "selector": {"matchLabels": {"app.kubernetes.io/instance": name}},
+            "selector": {"matchLabels": {INSTANCE_LABEL: name}},
             "template": {"metadata": {"labels": labels}, "spec": pod},
         },
     }
