@@ -167,6 +167,7 @@ def prometheus(namespace: str, readiness: str = "/-/ready") -> Json:
         f"--web.external-url=http://{PROMETHEUS}.{namespace}.svc:{PROMETHEUS_PORT}",
         "--web.enable-lifecycle",
         "--scrape.discovery-reload-interval=200ms",  # discovery itself tells news every 5 s at most
+        "--rules.alert.resend-delay=5s",  # a minute elsewhere: an Alertmanager that restarted hears that late
         "--log.level=warn",
     ]
     volumes = {"config": ("configMap", "prometheus-config"), "rules": ("configMap", "prometheus-rules")}
