@@ -134,10 +134,10 @@ class _Sandbox:
         up.push_async_callback(ingress.stop)
         self._watch_over(agent.failed(), up=up)
         await argo.install(plane, self._built)
-        await argo.until_alive(plane)
-        self._say("Creating the world: maestro-server, three replicas, stable (usually 2 s) ...")
+        self._say("Creating the world: maestro-server, stable, and who watches it (usually 8 s) ...")
         worlds = Worlds(plane, self._folder.root, images)
-        await worlds.create(DEFAULT, scenario, self._say)
+        # At once: Prometheus tells what it discovers 5 s after its start and not before.
+        await asyncio.gather(argo.until_alive(plane), worlds.create(DEFAULT, scenario, self._say))
         return worlds
 
     def _link_tools(self) -> None:

@@ -11,11 +11,13 @@ import pytest
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.scenarios.fault import Fault
 from golive_sandbox.scenarios.faults import FAULTS
-from golive_sandbox.types import Json, items, mapping, text
+from golive_sandbox.types import Json, dig, items, mapping, text
 from selftests.registries import look
 from selftests.sandboxes import Sandbox, running_sandbox
+from selftests.watched import Watched
 
 KINDS = "rollouts,services,ingresses,roles,rolebindings"
+WATCHING = "deployments,services,configmaps,roles,rolebindings"
 SHARED = [fault for fault in FAULTS if not fault.own_plane]
 OWN = [fault for fault in FAULTS if fault.own_plane]
 Snapshot = dict[str, object]
@@ -36,11 +38,38 @@ class Place:
             found[f"{text(item, 'kind')}/{text(item, 'metadata', 'name')}"] = _lasting(item)
         pods = items(self.sandbox.get(self.name, "pods"), "items")
         found["images"] = sorted(text(pod, "spec", "containers", 0, "image") for pod in pods)
+        found["annotated"] = [dict(notes) for pod in pods if (notes := mapping(pod, "metadata", "annotations"))]
+        found |= self._monitoring(sorted(text(pod, "metadata", "name") for pod in pods))
         found["controllers"] = [
             text(one, "metadata", "name") for one in items(self.sandbox.get("argo-rollouts", "deploy"), "items")
         ]
         found["registry"] = look(self.registry, self.name)
         found["crds"] = self.sandbox.kubectl(self.name, "get", "crds", "-o", "name")
+        return found
+
+    def _monitoring(self, pods: list[str]) -> Snapshot:
+        """What watches the world, and what it sees of these pods."""
+        watched = Watched(self.sandbox, self.name, self.folder)
+        found: Snapshot = {}
+        for item in items(self.sandbox.get(watched.namespace, WATCHING), "items"):
+            found[f"watching {text(item, 'kind')}/{text(item, 'metadata', 'name')}"] = _lasting(item)
+        found["watching pods"] = sorted(
+            (text(pod, "spec", "containers", 0, "image"), dig(pod, "status", "containerStatuses", 0, "ready"))
+            for pod in items(self.sandbox.get(watched.namespace, "pods"), "items")
+        )
+        found["routing"] = watched.routing()
+        series = f'{{job="maestro-server", pod=~"{"|".join(pods)}", __name__!~"ALERTS.*"}}'
+        try:
+            found["up"] = [dig(one, "value", 1) for one in watched.query(f"up{series}")]
+            found["series"] = sorted(
+                (text(one, "metric", "__name__"), dig(one, "value", 1))
+                for one in watched.query(f"count by (__name__) (count by (__name__, pod) ({series}))")
+            )
+            rules = watched.rules().items()
+            found["rules"] = [(name, rule["query"], rule["health"], rule["interval"]) for name, rule in rules]
+            found["warnings"] = watched.ask("/api/v1/query", {"query": "up"}).get("warnings")
+        except (AssertionError, ValueError) as silent:  # kubectl got no answer, or one that is no JSON
+            found["prometheus"] = type(silent)
         return found
 
 

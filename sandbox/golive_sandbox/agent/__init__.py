@@ -62,7 +62,12 @@ class Agent:
             self._images.resolve, self._registry,
         )  # fmt: skip
         await nodes.register(self._api, addresses)
-        for work in (lambda: self.directory.follow(self._api), self._watch_nodes, self._watch_pods):
+        for work in (
+            lambda: self.directory.follow(self._api),
+            self._watch_nodes,
+            self._watch_pods,
+            self._watch_configs,
+        ):
             self._begin(work)
 
     async def stop(self) -> None:
@@ -123,6 +128,13 @@ class Agent:
             else:
                 self._unbound[text(pod, "metadata", "uid")] = pod
                 self._ending_task(self._bind(pod))
+
+    async def _watch_configs(self) -> None:
+        async for event, found in self._api.watch("/api/v1/configmaps"):
+            if event == "MODIFIED":
+                namespace, name = (text(found, "metadata", key) for key in ("namespace", "name"))
+                for pod in [one for one in self._pods.values() if one.namespace == namespace]:
+                    pod.config_changed(name)
 
     async def _bind(self, pod: Json) -> None:
         if await self._scheduler.bind(pod):

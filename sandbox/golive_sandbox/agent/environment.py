@@ -2,6 +2,7 @@
 
 Volumes of Secrets and ConfigMaps are written to a folder of the pod, since a local process has no mounts of its own:
 ``$(GOLIVE_VOLUME_NAME)`` in command, args or env values is the folder of volume ``name`` (upper case, ``_`` for ``-``).
+Folders of one pod lie beside each other, and beside them those of its containers, which they run in.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from golive_sandbox import files
 from golive_sandbox.agent.addresses import on_loopback
 from golive_sandbox.agent.images import Image
 from golive_sandbox.api import Api
@@ -120,12 +122,13 @@ class _Reader:
         """Write the container's Secret and ConfigMap volumes; the folder of each, by the name of its variable."""
         mounted = {text(mount, "name") for mount in items(container, "volumeMounts")}
         return {
-            "GOLIVE_VOLUME_" + re.sub(r"[^A-Z0-9]", "_", text(volume, "name").upper()): str(await self._write(volume))
+            "GOLIVE_VOLUME_" + re.sub(r"[^A-Z0-9]", "_", text(volume, "name").upper()): str(await self.write(volume))
             for volume in items(self._pod, "spec", "volumes")
             if text(volume, "name") in mounted
         }
 
-    async def _write(self, volume: Json) -> Path:
+    async def write(self, volume: Json) -> Path:
+        """Write what one volume holds; a file that is there is replaced as a whole. Its folder."""
         folder = self._place.folder / "volumes" / text(volume, "name")
         data: dict[str, bytes] = {}
         for key, kind, name in (("secret", "secrets", "secretName"), ("configMap", "configmaps", "name")):
@@ -139,9 +142,7 @@ class _Reader:
             target = folder / path
             if not target.resolve().is_relative_to(folder.resolve()):
                 raise ConfigMissingError(f"volume {text(volume, 'name')}: path {path!r} leaves the volume")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-            target.chmod(0o600)
+            files.write_secret(target, content)
         return folder
 
     def _field(self, path: str) -> str:
@@ -190,6 +191,14 @@ class _Reader:
             return {key: base64.b64decode(value) for key, value in plain.items()}
         binary = {key: base64.b64decode(str(value)) for key, value in mapping(found, "binaryData").items()}
         return plain | binary
+
+
+async def follow(api: Api, pod: Json, config_map: str, place: Place) -> None:
+    """Write the volumes that hold ``config_map`` again: it has changed, and mounted files follow."""
+    reader = _Reader(api, pod, place)
+    for volume in items(pod, "spec", "volumes"):
+        if text(volume, "configMap", "name") == config_map:
+            await reader.write(volume)
 
 
 def forget(place: Place) -> None:

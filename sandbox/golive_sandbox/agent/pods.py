@@ -77,6 +77,12 @@ class Pod:
             self._gone = True
             self._task(self._terminate(number(pod, "metadata", "deletionGracePeriodSeconds")), "termination")
 
+    def config_changed(self, config_map: str) -> None:
+        """A ConfigMap of its namespace has changed: what is mounted of it follows, as a kubelet sees to."""
+        if not self._gone and not self._over:
+            work = environment.follow(self._host.api, self._pod, config_map, self.place)
+            self._task(work, f"volumes of {config_map}")
+
     def vanished(self) -> asyncio.Task[None]:
         """The API server has it no more (deleted by force, or by us a moment ago)."""
         self._over = True

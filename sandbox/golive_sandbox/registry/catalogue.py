@@ -38,5 +38,6 @@ SHARED = (
     Row("argoproj/argo-rollouts", "v1.10.2", "/rollouts-controller"),
     Row("prometheus/prometheus", "v3.11.3", "/prometheus"),
     Row("prometheus/alertmanager", "v0.31.1", "/alertmanager"),
+    Row("golive-sandbox/front", "v1", "/front"),
 )
 """In the registry from the start, for every pod; a world's own images are beside them."""

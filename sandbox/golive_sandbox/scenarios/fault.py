@@ -24,6 +24,8 @@ class Fault:
     off: Act
     own_plane: bool = False
     """It breaks the plane for every world in it."""
+    blinds: bool = False
+    """Prometheus or Alertmanager is not as it should be, or does not see the pods as they are: not to be waited for."""
 
 
 def settings(name: str, summary: str, edit: EditSettings) -> Fault:

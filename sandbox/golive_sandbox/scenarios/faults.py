@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from golive_sandbox.errors import SandboxError
-from golive_sandbox.scenarios import access, artifact, releases, services
+from golive_sandbox.scenarios import access, alerting, artifact, metrics, monitoring, releases, services
 from golive_sandbox.scenarios.fault import Fault, forbidden, manifest, settings
 from golive_sandbox.world import argo, paths, rights
 from golive_sandbox.world.release import WEIGHTS
@@ -194,6 +194,9 @@ FAULTS: tuple[Fault, ...] = (
     *_ARGO,
     *_SERVICES,
     *_MANIFEST,
+    *metrics.FAULTS,
+    *monitoring.FAULTS,
+    *alerting.FAULTS,
     *_PEOPLE,
     *_RELEASES,
 )

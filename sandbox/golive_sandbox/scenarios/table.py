@@ -97,7 +97,17 @@ def _with(
     return Scenario(name, (state, fault), criterion, rollback=found, proven=proven, dependants=dependants)
 
 
-_AFTER_TARGET = ("0.1-access", "0.3-rollouts", "0.5-services", "1.1-manifests", "6-raci")
+_ARTIFACT = "0.2-artifact"
+_SERVER, _PROMETHEUS, _RULES, _ALERTMANAGER = "1.2-metrics", "1.2-prometheus", "1.2-rules", "1.2-alertmanager"
+_AFTER_TARGET = (
+    "0.1-access",
+    _ARTIFACT,
+    "0.3-rollouts",
+    "0.5-services",
+    "1.1-manifests",
+    *(_SERVER, _PROMETHEUS, _RULES, _ALERTMANAGER),
+    "6-raci",
+)
 """Without knowing whose cluster it is, nothing else is looked at."""
 
 
@@ -105,10 +115,45 @@ def _blind(fault: str) -> Scenario:
     return replace(_one(fault, "0.1-target", *_AFTER_TARGET, rollback=Found.UNKNOWN), blind=True, proven=False)
 
 
-def _unseen(fault: str) -> Scenario:
-    """The registry does not say what the image is."""
-    return replace(_one(fault, "0.2-artifact"), blind=True)
+def _unseen(fault: str, criterion: str, *dependants: str) -> Scenario:
+    """What the criterion is about cannot be observed: neither good nor bad."""
+    return replace(_one(fault, criterion, *dependants), blind=True)
 
+
+_OBSERVABILITY = (
+    # What a server does not say, or not well, Prometheus does not have.
+    _one("metrics-empty", _SERVER, _PROMETHEUS),
+    _one("metrics-malformed", _SERVER, _PROMETHEUS),
+    _one("metrics-no-slo", _SERVER, _PROMETHEUS),
+    _one("metrics-error", _SERVER, _PROMETHEUS),
+    _one("metrics-html", _SERVER, _PROMETHEUS),
+    _unseen("metrics-cut", _SERVER, _PROMETHEUS),
+    _unseen("metrics-huge", _SERVER, _PROMETHEUS),
+    _unseen("metrics-slow", _SERVER, _PROMETHEUS),
+    _one("metrics-old", _PROMETHEUS),
+    _one("one-pod-not-scraped", _PROMETHEUS),
+    # Nothing is known of the rules of a Prometheus that cannot be asked.
+    _unseen("prometheus-down", _PROMETHEUS, _RULES),
+    _unseen("prometheus-slow", _PROMETHEUS, _RULES),
+    _unseen("prometheus-html", _PROMETHEUS, _RULES),
+    _unseen("prometheus-cut", _PROMETHEUS, _RULES),
+    _unseen("prometheus-huge", _PROMETHEUS, _RULES),
+    _unseen("prometheus-other-type", _PROMETHEUS, _RULES),
+    _unseen("prometheus-warnings", _PROMETHEUS),
+    _one("prometheus-not-ready", _PROMETHEUS),
+    _one("prometheus-pod-not-ready", _PROMETHEUS),
+    _one("rule-missing", _RULES),
+    _one("rule-failing", _RULES),
+    _one("rule-never-evaluated", _RULES),
+    _one("rules-stale", _RULES),
+    _one("alertmanager-one-down", _ALERTMANAGER),
+    _unseen("alertmanager-down", _ALERTMANAGER),
+    _one("alertmanager-route-missing", _ALERTMANAGER),
+    _one("alertmanager-route-shadowed", _ALERTMANAGER),
+    _one("alertmanager-receiver-without-pagerduty", _ALERTMANAGER),
+    _one("alertmanager-pair-differs", _ALERTMANAGER),
+    _unseen("alertmanager-html", _ALERTMANAGER),
+)
 
 # Nothing is written to a cluster, or a namespace, that is not the intended one: the hook is not called.
 _PREFLIGHT = (
@@ -119,22 +164,22 @@ _PREFLIGHT = (
     _one("status-patch-forbidden", "0.1-access"),
     _one("rollout-patch-forbidden", "0.1-access", "1.1-manifests"),
     _one("manifest-apply-forbidden", "0.1-access", "1.1-manifests"),
-    _one("tag-missing", "0.2-artifact"),
-    _one("tag-moved", "0.2-artifact"),
-    _one("digest-of-another-image", "0.2-artifact"),
-    _one("platform-missing", "0.2-artifact"),
-    _one("registry-lying", "0.2-artifact"),
-    _one("registry-lying-blob", "0.2-artifact"),
-    _unseen("registry-slow"),
-    _unseen("registry-down"),
-    _unseen("registry-error"),
-    _unseen("registry-html"),
-    _unseen("registry-cut"),
-    _unseen("registry-huge"),
-    _unseen("registry-wrong-encoding"),
-    _unseen("registry-redirecting"),
-    _unseen("registry-redirect-loop"),
-    _unseen("registry-unauthorized"),
+    _one("tag-missing", _ARTIFACT),
+    _one("tag-moved", _ARTIFACT),
+    _one("digest-of-another-image", _ARTIFACT),
+    _one("platform-missing", _ARTIFACT),
+    _unseen("registry-lying", _ARTIFACT),
+    _unseen("registry-lying-blob", _ARTIFACT),
+    _unseen("registry-slow", _ARTIFACT),
+    _unseen("registry-down", _ARTIFACT),
+    _unseen("registry-error", _ARTIFACT),
+    _unseen("registry-html", _ARTIFACT),
+    _unseen("registry-cut", _ARTIFACT),
+    _unseen("registry-huge", _ARTIFACT),
+    _unseen("registry-wrong-encoding", _ARTIFACT),
+    _unseen("registry-redirecting", _ARTIFACT),
+    _unseen("registry-redirect-loop", _ARTIFACT),
+    _unseen("registry-unauthorized", _ARTIFACT),
     _one("argo-controller-down", "0.3-rollouts"),
     _one("argo-crd-missing", "0.3-rollouts"),
     _one("canary-service-missing", "0.5-services"),
@@ -146,7 +191,7 @@ _PREFLIGHT = (
     _one("ingress-routes-elsewhere", "0.5-services"),
     _one("stable-leads-to-no-port", "0.5-services"),
     _one("manifest-unknown-field", "1.1-manifests"),
-    _one("manifest-other-digest", "1.1-manifests"),
+    _one("manifest-other-digest", _ARTIFACT, "1.1-manifests"),
     _one("manifest-refused", "1.1-manifests"),
     _one("manifest-other-tag", "1.1-manifests"),
     _one("manifest-skips-canary", "1.1-manifests"),
@@ -162,7 +207,7 @@ _UNDER_WAY = (
     _go("canary-never-ready"),
     _go("release-promoted"),
     *(_with(f"canary-at-{weight}", "role-empty", "6-raci") for weight in (10, 25, 50, 100)),
-    _with("canary-at-25", "manifest-other-digest", "1.1-manifests"),
+    _with("canary-at-25", "manifest-other-digest", _ARTIFACT, "1.1-manifests"),
     _with("canary-at-25", "status-patch-forbidden", "0.1-access"),
     _with("canary-paused-by-hand", "role-empty", "6-raci"),
     _with("canary-never-ready", "role-empty", "6-raci"),
@@ -190,6 +235,7 @@ select its pods (phase Degraded, InvalidSpec).
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(CLEAN, (), None, Verdict.GO, None),
     *_PREFLIGHT,
+    *_OBSERVABILITY,
     *_UNDER_WAY,
     *_NOT_PROVEN,
 )

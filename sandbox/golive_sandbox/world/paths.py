@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+from golive_sandbox import waiting
 from golive_sandbox.api import Api
 from golive_sandbox.errors import ApiError
 from golive_sandbox.types import Json, text
 
 _CLUSTER_WIDE = ("Namespace", "ClusterRole", "ClusterRoleBinding")
 _PLURALS = {"Ingress": "ingresses"}
+_DELETE_SECONDS = 60.0
 PIPELINE = "release-pipeline"
 """The field manager under which the release's objects are applied, as a delivery pipeline would."""
 
@@ -36,6 +39,23 @@ async def delete(api: Api, path: str) -> None:
     except ApiError as trouble:
         if trouble.status != 404:
             raise
+
+
+async def delete_namespace(api: Api, namespace: str, *owners: str) -> None:
+    """Delete a namespace and wait until it is gone; ``owners`` are kinds of ``apps/v1`` that make pods in it."""
+    # By itself the namespace's deletion looks again only after half the pods' grace period, and the garbage
+    # collector knows Argo's kinds only half a minute after they were installed; so owners and pods go first.
+    base = f"/namespaces/{namespace}"
+    for several in (*(f"/apis/apps/v1{base}/{kind}" for kind in (*owners, "replicasets")), f"/api/v1{base}/pods"):
+        await api.delete(several, gracePeriodSeconds=0)
+        await waiting.wait_for(f"{several} gone", partial(api.list, several), _none, deadline=_DELETE_SECONDS)
+    path = f"/api/v1{base}"
+    await delete(api, path)
+    await waiting.wait_for(f"{path} gone", lambda: api.gone(path), bool, deadline=_DELETE_SECONDS)
+
+
+def _none(left: list[Json]) -> bool:
+    return not left
 
 
 def stripped(item: Json) -> Json:

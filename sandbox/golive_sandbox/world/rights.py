@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from golive_sandbox.types import Json, JsonValue
+from golive_sandbox.world.monitors import namespace_of
 
 ARGO_NAMESPACE = "argo-rollouts"
 ROLE = "golive-driver"
@@ -54,6 +55,16 @@ IN_ARGO_NAMESPACE: tuple[Rule, ...] = (
 """The controller's namespace: is it alive, and which version?"""
 
 
+IN_MONITORING: tuple[Rule, ...] = (
+    Rule("", ("pods",), ("get", "list")),
+    Rule("", ("services",), ("get",)),
+    Rule("", ("services/proxy",), ("get", "create")),
+    Rule("", ("pods/proxy",), ("get",)),
+    Rule("", ("pods/portforward",), ("get", "create")),
+)
+"""Where Prometheus and Alertmanager run: ask them, and change nothing."""
+
+
 def in_cluster(namespace: str) -> tuple[Rule, ...]:
     """Cluster-wide: the cluster's identity, the one namespace, Argo's CRDs; each by name."""
     return (
@@ -88,6 +99,7 @@ def objects(namespace: str, user: str, rules: Sequence[Rule]) -> list[Json]:
     return [
         *_role("Role", ROLE, namespace, rules, user),
         *_role("Role", everywhere, ARGO_NAMESPACE, IN_ARGO_NAMESPACE, user),
+        *_role("Role", ROLE, namespace_of(namespace), IN_MONITORING, user),
         *_role("ClusterRole", everywhere, None, in_cluster(namespace), user),
     ]
 

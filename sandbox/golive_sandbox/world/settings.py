@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from golive_sandbox.kubeconfig import CLUSTER
+from golive_sandbox.world import monitors
 from golive_sandbox.world.release import Release
 from golive_sandbox.world.rights import ARGO_NAMESPACE
 
 KUBECONFIG, MANIFEST, SETTINGS = "driver.kubeconfig", "rollout-maestro.yaml", "golive.toml"
 """The files' names in a world's folder."""
 
+_CRITICAL = tuple(f"/api/maestro/v1/{name}" for name in ("invoke", "tools", "runs"))
 _PEOPLE = MappingProxyType(
     {
         "release_driver": "Robin Castillo",
@@ -43,7 +45,7 @@ class Settings:
 
     def render(self) -> str:
         """The file's text."""
-        return self._what() + self._limits() + self._people()
+        return self._what() + self._observed() + self._limits() + self._people()
 
     def _what(self) -> str:
         return f"""\
@@ -78,6 +80,27 @@ manifest = {_quoted(MANIFEST)}
 stable = "maestro-server"
 canary = "maestro-server-canary"
 ingress = "maestro-server"
+
+"""
+
+    def _observed(self) -> str:
+        return f"""\
+# How long one request may take: everything is on this machine. Production keeps the default of 10.
+[registry]
+request_seconds = 2.0
+
+[metrics]
+critical_routes = {json.dumps(_CRITICAL)}
+
+[prometheus]
+namespace = {_quoted(monitors.namespace_of(self.namespace))}
+rules = {json.dumps(monitors.alert_names(), indent=4)}
+request_seconds = 2.0
+
+[alertmanager]
+namespace = {_quoted(monitors.namespace_of(self.namespace))}
+replicas = {len(monitors.PAIR)}
+request_seconds = 2.0
 
 """
 

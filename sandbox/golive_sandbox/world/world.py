@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from golive_sandbox import files, waiting
+from golive_sandbox import files
 from golive_sandbox.api import Api
 from golive_sandbox.kubeconfig import Kubeconfig
 from golive_sandbox.plane import Plane
 from golive_sandbox.types import Json, text
-from golive_sandbox.world import paths, release, rights
+from golive_sandbox.world import monitors, paths, release, rights
 from golive_sandbox.world.images import Images
+from golive_sandbox.world.monitoring import Monitoring
 from golive_sandbox.world.release import Release
 from golive_sandbox.world.rights import Narrow
 from golive_sandbox.world.rollout import Rollout
@@ -21,7 +22,6 @@ from golive_sandbox.world.settings import KUBECONFIG, MANIFEST, SETTINGS, Settin
 
 EditSettings: TypeAlias = Callable[[Settings], Settings]
 EditManifest: TypeAlias = Callable[[str], str]
-_DELETE_SECONDS = 60.0
 
 
 class World:
@@ -40,6 +40,7 @@ class World:
         self.stable = self.version(release.STABLE_TAG)
         self.release = self.version(release.RELEASE_TAG)
         self.rollout = Rollout(plane.api, namespace)
+        self.monitoring = Monitoring(plane, namespace)
         self.saved: dict[str, Json] = {}
         """What faults put aside, by their name."""
         self._settings: dict[str, EditSettings] = {}
@@ -61,17 +62,23 @@ class World:
         return f"/api/v1/namespaces/{self.namespace}/{kind}/{name}"
 
     async def create(self) -> None:
-        """Namespace, user, the stable version and the files; returns when the Rollout is Healthy."""
+        """Namespaces, user, the stable version, its monitoring and the files.
+
+        Returns when the Rollout is Healthy and Prometheus sees it.
+        """
         system = await self.api.get("/api/v1/namespaces/kube-system")
         self._cluster_uid = text(system, "metadata", "uid")
         await self.images.push()
-        await self.create_objects()
+        # First, since rights of both Prometheus and the suite's user are in both.
+        await paths.apply(self.api, [_namespace(self.monitoring.namespace)], self.namespace)
+        await asyncio.gather(self.create_objects(), self.monitoring.create())
         self.write_files()
+        await self.monitoring.until_observing()
 
     async def create_objects(self) -> None:
-        """What is in the cluster. Can be repeated."""
-        namespace: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
-        await paths.apply(self.api, [namespace], self.namespace)
+        """What is in the cluster for the release. Can be repeated."""
+        seen = monitors.may_discover(self.namespace, self.namespace)
+        await paths.apply(self.api, [_namespace(self.namespace), *seen], self.namespace)
         # Services and Ingress first: the Rollout names them, and would be invalid for a moment without them.
         rollout, *others = self.stable.objects()
         await paths.apply(self.api, [*others, rollout], self.namespace)
@@ -80,26 +87,18 @@ class World:
 
     async def delete(self) -> None:
         """Everything of it in the cluster and its files."""
-        await self.delete_namespace()
+        await asyncio.gather(self.delete_namespace(), self.monitoring.delete())
         for item in rights.objects(self.namespace, self.user, rights.IN_NAMESPACE):
-            if text(item, "metadata", "namespace") != self.namespace:
+            if text(item, "metadata", "namespace") not in (self.namespace, self.monitoring.namespace):
                 await paths.delete(self.api, paths.of(item, self.namespace))
         self.images.behave()
         for name in (KUBECONFIG, MANIFEST, SETTINGS):
             files.remove(self.folder / name)
 
     async def delete_namespace(self) -> None:
-        """Delete the namespace and wait until it is gone."""
-        base = f"/namespaces/{self.namespace}"
-        # By itself the namespace's deletion looks again only after half the pods' grace period, and the garbage
-        # collector knows Argo's kinds only half a minute after they were installed; so owners and pods go first.
+        """Delete the release's namespace and wait until it is gone."""
         await paths.delete(self.api, self.rollout.path)
-        for several in (f"/apis/apps/v1{base}/replicasets", f"/api/v1{base}/pods"):
-            await self.api.delete(several, gracePeriodSeconds=0)
-            await waiting.wait_for(f"{several} gone", partial(self.api.list, several), _none, deadline=_DELETE_SECONDS)
-        path = f"/api/v1/namespaces/{self.namespace}"
-        await paths.delete(self.api, path)
-        await waiting.wait_for(f"{path} gone", lambda: self.api.gone(path), bool, deadline=_DELETE_SECONDS)
+        await paths.delete_namespace(self.api, self.namespace)
 
     def write_files(self) -> None:
         """``driver.kubeconfig``, ``golive.toml`` and the reviewed manifest."""
@@ -138,8 +137,8 @@ class World:
         await paths.apply(self.api, rights.objects(self.namespace, self.user, rules), self.namespace, "golive-sandbox")
 
 
-def _none(left: list[Json]) -> bool:
-    return not left
+def _namespace(name: str) -> Json:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
 Edit = TypeVar("Edit")

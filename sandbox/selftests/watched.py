@@ -1,0 +1,68 @@
+"""What a world's Prometheus and Alertmanagers answer, asked through the API server as the suite asks them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlencode
+
+from golive_sandbox.types import Json, items, mapping, text
+from selftests.sandboxes import Sandbox
+
+_SECONDS = 2
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class Watched:
+    """The monitoring of a world whose files are in ``folder``, reached with the rights of the suite's user."""
+
+    def __init__(self, sandbox: Sandbox, world: str, folder: Path) -> None:
+        self.sandbox, self.world, self.folder = sandbox, world, folder
+        self.namespace = f"{world}-monitoring"
+        self.prometheus = f"/api/v1/namespaces/{self.namespace}/services/prometheus:9090/proxy"
+
+    def raw(self, path: str, query: Mapping[str, str] = _NONE, *, fails: bool = False) -> str:
+        """The body of an answer; what kubectl says when there has to be none."""
+        options = (f"--request-timeout={_SECONDS}s", "--kubeconfig", str(self.folder / "driver.kubeconfig"))
+        target = f"{path}?{urlencode(query)}" if query else path
+        return self.sandbox.kubectl(self.world, *options, "get", "--raw", target, fails=fails)
+
+    def ask(self, path: str, query: Mapping[str, str] = _NONE) -> Json:
+        """What Prometheus answers."""
+        found: Json = json.loads(self.raw(self.prometheus + path, query))
+        return found
+
+    def query(self, promql: str) -> list[Json]:
+        """The samples of an instant vector."""
+        return items(self.ask("/api/v1/query", {"query": promql}), "data", "result")
+
+    def rules(self) -> dict[str, Json]:
+        """Every rule by its name, with its group's ``interval``."""
+        groups = items(self.ask("/api/v1/rules"), "data", "groups")
+        return {
+            text(rule, "name"): {**rule, "interval": group["interval"]}
+            for group in groups
+            for rule in items(group, "rules")
+        }
+
+    def alertmanagers(self, path: str) -> dict[str, str]:
+        """The body that each Alertmanager answers, by its Deployment."""
+        pods = items(self.sandbox.get(self.namespace, "pods", "-l", "app.kubernetes.io/name=alertmanager"), "items")
+        return {
+            text(pod, "metadata", "labels", "app.kubernetes.io/instance"): self.raw(
+                f"/api/v1/namespaces/{self.namespace}/pods/{text(pod, 'metadata', 'name')}:9093/proxy{path}"
+            )
+            for pod in pods
+        }
+
+    def routing(self) -> dict[str, str]:
+        """The configuration that each Alertmanager has loaded."""
+        answers = self.alertmanagers("/api/v2/status").items()
+        return {name: text(json.loads(body), "config", "original") for name, body in answers if body.startswith("{")}
+
+    def paired(self) -> bool:
+        """Does each of two Alertmanagers know the other?"""
+        clusters = [mapping(json.loads(body), "cluster") for body in self.alertmanagers("/api/v2/status").values()]
+        return [(text(one, "status"), len(items(one, "peers"))) for one in clusters] == [("ready", 2)] * 2
