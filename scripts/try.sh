@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh
-make_environment .
+make_environment ".[sandbox]"
 step "The servers: etcd, Kubernetes, Argo Rollouts (built once, usually 5 to 7 minutes; then nothing)"
 .venv/bin/golive-sandbox build
 step "The preflight on a sandbox (usually 15 seconds)"

@@ -133,6 +133,8 @@ def _status(arguments: argparse.Namespace) -> None:
         broken = world.get("broken")
         _say(f"  world {text(world, 'name')}: Rollout {text(world, 'rollout')}")
         _say(f"    broken: {', '.join(map(str, broken)) if isinstance(broken, list) and broken else 'nothing'}")
+        _say(f"    traffic: {text(world, 'traffic')}")
+        _say(f"    curl -H 'Host: {text(world, 'host')}' http://{text(answer, 'address')}/api/maestro/v1/tools")
         _say(f"    {text(world, 'golive_toml')}")
 
 

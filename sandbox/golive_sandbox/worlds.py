@@ -7,11 +7,13 @@ import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from golive_sandbox import agreement
 from golive_sandbox.control import Say
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.plane import Plane
 from golive_sandbox.scenarios import faults, table
 from golive_sandbox.scenarios.fault import Fault
+from golive_sandbox.traffic import DEFAULT_RATE, SMALL_RATE, Counts, Place, Traffic, rate_of
 from golive_sandbox.types import Json, JsonValue, text
 from golive_sandbox.world.rights import ARGO_NAMESPACE
 from golive_sandbox.world.settings import KUBECONFIG, SETTINGS
@@ -24,20 +26,22 @@ _TAKEN = ("default", ARGO_NAMESPACE)
 
 
 class _Living:
-    """A world, what is broken in it (in that order), and a lock: one change at a time."""
+    """A world, its traffic, what is broken in it (in that order), and a lock: one change at a time."""
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.traffic: Traffic | None = None  # until the world is Healthy
         self.broken: list[Fault] = []
         self.lock = asyncio.Lock()
 
 
 class Worlds:
-    """All worlds of ``plane``, the default one in ``folder`` itself, others below it."""
+    """All worlds of ``plane``, the default one in ``folder`` itself, others below it; ``place``: their traffic's."""
 
-    def __init__(self, plane: Plane, folder: Path) -> None:
+    def __init__(self, plane: Plane, folder: Path, place: Place) -> None:
         self._plane = plane
         self._folder = folder
+        self._place = place
         self._living: dict[str, _Living] = {}
         self._requests: dict[str, Callable[[Json, Say], Awaitable[Json]]] = {
             "status": self._status,
@@ -45,6 +49,8 @@ class Worlds:
             "heal": self._heal,
             "create-world": self._create,
             "delete-world": self._delete,
+            "traffic": self._traffic,
+            "agreement": self._agreement,
         }
 
     async def handle(self, request: Json, say: Say) -> Json:
@@ -54,8 +60,12 @@ class Worlds:
             raise SandboxError(f"expected do: {', '.join(self._requests)}; got {text(request, 'do')!r}")
         return await known(request, say)
 
-    async def create(self, name: str, scenario: str, say: Say) -> World:
-        """Make a world with the faults of ``scenario``."""
+    async def stop(self) -> None:
+        """End all traffic; the worlds themselves end with the plane."""
+        await asyncio.gather(*(one.traffic.stop() for one in self._living.values() if one.traffic is not None))
+
+    async def create(self, name: str, scenario: str, say: Say, rate: float = DEFAULT_RATE) -> World:
+        """Make a world with the faults of ``scenario`` and ``rate`` requests a second."""
         if not _NAME.fullmatch(name) or name.startswith("kube-") or name in _TAKEN:
             raise SandboxError(f"expected a name for a namespace of its own (lower case, digits, '-'), got {name!r}")
         if name in self._living:
@@ -67,17 +77,21 @@ class Worlds:
         living = self._living[name] = _Living(World(self._plane, name, folder))
         async with living.lock:
             await living.world.create()
+            living.traffic = await Traffic.start(self._place, name, living.world.host, rate)
             for fault in wanted.faults:
                 await self._switch_on(living, faults.named(fault), say)
         return living.world
 
     async def _create(self, request: Json, say: Say) -> Json:
-        world = await self.create(text(request, "world"), text(request, "scenario") or table.CLEAN, say)
+        rate = rate_of(request.get("rate"), SMALL_RATE)
+        world = await self.create(text(request, "world"), text(request, "scenario") or table.CLEAN, say, rate)
         return _files(world)
 
     async def _delete(self, request: Json, _: Say) -> Json:
         living = self._of(request)
         async with living.lock:
+            if living.traffic is not None:
+                await living.traffic.stop()
             await living.world.delete()
             del self._living[living.world.namespace]
         return {}
@@ -105,10 +119,44 @@ class Worlds:
     async def _status(self, _: Json, __: Say) -> Json:
         return {
             "worlds": [
-                {**_files(one.world), "broken": _names(one), "rollout": await one.world.rollout.describe()}
+                {
+                    **_files(one.world),
+                    "broken": _names(one),
+                    "rollout": await one.world.rollout.describe(),
+                    "host": one.world.host,
+                    "traffic": await one.traffic.describe() if one.traffic is not None else "none yet",
+                }
                 for one in self._living.values()
-            ]
+            ],
+            "address": self._place.envoy.address,
         }
+
+    async def _traffic(self, request: Json, _: Say) -> Json:
+        """``act``: counts (also without), pause, resume, rate (with ``rate``)."""
+        traffic = self._traffic_of(request)
+        acts: dict[str, Callable[[], Awaitable[Counts]]] = {
+            "counts": traffic.counts,
+            "pause": traffic.pause,
+            "resume": traffic.resume,
+            "rate": lambda: traffic.set_rate(rate_of(request.get("rate"), SMALL_RATE)),
+        }
+        act = text(request, "act") or "counts"
+        if act not in acts:
+            raise SandboxError(f"expected act: {', '.join(acts)}; got {act!r}")
+        return (await acts[act]()).report
+
+    async def _agreement(self, request: Json, say: Say) -> Json:
+        """Compare the counters over some ``seconds`` of traffic."""
+        world, traffic = self._of(request).world, self._traffic_of(request)
+        seconds = rate_of(request.get("seconds"), 3.0)
+        say(f"Counting for {seconds:g} s ...")
+        return (await agreement.measure(world, traffic, self._place, seconds)).row()
+
+    def _traffic_of(self, request: Json) -> Traffic:
+        living = self._of(request)
+        if living.traffic is None:
+            raise SandboxError(f"world {living.world.namespace} is not up yet: wait for it")
+        return living.traffic
 
     async def _switch_on(self, living: _Living, fault: Fault, say: Say) -> None:
         say(f"Breaking: {fault.summary} ...")

@@ -30,6 +30,8 @@ class World:
         self.namespace = namespace
         self.folder = folder
         self.user = f"release-driver-{namespace}"
+        self.host = f"{namespace}.example.test"
+        """What its clients say in the Host header; the Ingress's host."""
         self.kubeconfig: Kubeconfig = plane.kubeconfig(self.user, namespace=namespace)
         """The suite's user's."""
         self.stable = release.load(release.STABLE_TAG)
