@@ -160,6 +160,7 @@ class _Sandbox:
             "control": str(path),
             "pid": os.getpid(),
             "server": plane.server,
+            "address": worlds.address,
             "scenario": scenario,
             "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }

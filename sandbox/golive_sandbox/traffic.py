@@ -16,10 +16,11 @@ from golive_sandbox import waiting
 from golive_sandbox.envoy import Envoy
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.processes import Child, Registry
-from golive_sandbox.types import Json, JsonValue, dig, items, mapping, number, text
+from golive_sandbox.types import Json, dig, items, mapping, number, text
 
 DEFAULT_RATE, SMALL_RATE = 600.0, 20.0
 """Requests a second: what the sample sizes of a short canary need, and what shows that a world works."""
+MOST_RATE = 20_000.0
 _PROGRAM = Path(__file__).resolve().parent / "programs" / "traffic.py"
 _START_SECONDS = 20.0
 _ANSWER_SECONDS = 15.0  # a pause waits for what is in flight, at most 10 s
@@ -168,16 +169,3 @@ class Traffic:
         if "error" in answer:
             raise SandboxError(f"traffic of {self.name}: {text(answer, 'error')}")
         return Counts.of(answer)
-
-
-def rate_of(given: JsonValue, default: float) -> float:
-    """A rate that somebody asked for. Raises ``SandboxError`` for what is none."""
-    if given in (None, ""):
-        return default
-    try:
-        rate = float(given) if isinstance(given, str | int | float) else -1.0
-    except ValueError:
-        rate = -1.0
-    if not 0 <= rate <= 20_000:
-        raise SandboxError(f"expected a rate of 0 to 20000 requests a second, got {given!r}")
-    return rate

@@ -13,7 +13,7 @@ from golive_sandbox.errors import SandboxError
 from golive_sandbox.plane import Plane
 from golive_sandbox.scenarios import faults, table
 from golive_sandbox.scenarios.fault import Fault
-from golive_sandbox.traffic import DEFAULT_RATE, SMALL_RATE, Counts, Place, Traffic, rate_of
+from golive_sandbox.traffic import DEFAULT_RATE, MOST_RATE, SMALL_RATE, Counts, Place, Traffic
 from golive_sandbox.types import Json, JsonValue, text
 from golive_sandbox.world.rights import ARGO_NAMESPACE
 from golive_sandbox.world.settings import KUBECONFIG, SETTINGS
@@ -22,6 +22,7 @@ from golive_sandbox.world.world import World
 DEFAULT = "maestro"
 """The world that ``up`` makes; a world's name is its namespace."""
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,40}[a-z0-9])?")
+_MOST_SECONDS = 150.0  # whoever asks on the control socket does not wait for ever
 _TAKEN = ("default", ARGO_NAMESPACE)
 
 
@@ -60,6 +61,11 @@ class Worlds:
             raise SandboxError(f"expected do: {', '.join(self._requests)}; got {text(request, 'do')!r}")
         return await known(request, say)
 
+    @property
+    def address(self) -> str:
+        """Where all worlds' clients go, by the Host header of theirs."""
+        return self._place.envoy.address
+
     async def stop(self) -> None:
         """End all traffic; the worlds themselves end with the plane."""
         await asyncio.gather(*(one.traffic.stop() for one in self._living.values() if one.traffic is not None))
@@ -83,7 +89,7 @@ class Worlds:
         return living.world
 
     async def _create(self, request: Json, say: Say) -> Json:
-        rate = rate_of(request.get("rate"), SMALL_RATE)
+        rate = _amount(request, "rate", SMALL_RATE, MOST_RATE)
         world = await self.create(text(request, "world"), text(request, "scenario") or table.CLEAN, say, rate)
         return _files(world)
 
@@ -128,7 +134,7 @@ class Worlds:
                 }
                 for one in self._living.values()
             ],
-            "address": self._place.envoy.address,
+            "address": self.address,
         }
 
     async def _traffic(self, request: Json, _: Say) -> Json:
@@ -138,7 +144,7 @@ class Worlds:
             "counts": traffic.counts,
             "pause": traffic.pause,
             "resume": traffic.resume,
-            "rate": lambda: traffic.set_rate(rate_of(request.get("rate"), SMALL_RATE)),
+            "rate": lambda: traffic.set_rate(_amount(request, "rate", SMALL_RATE, MOST_RATE)),
         }
         act = text(request, "act") or "counts"
         if act not in acts:
@@ -148,7 +154,7 @@ class Worlds:
     async def _agreement(self, request: Json, say: Say) -> Json:
         """Compare the counters over some ``seconds`` of traffic."""
         world, traffic = self._of(request).world, self._traffic_of(request)
-        seconds = rate_of(request.get("seconds"), 3.0)
+        seconds = _amount(request, "seconds", 3.0, _MOST_SECONDS)
         say(f"Counting for {seconds:g} s ...")
         return (await agreement.measure(world, traffic, self._place, seconds)).row()
 
@@ -180,3 +186,16 @@ def _files(world: World) -> Json:
         "golive_toml": str(world.folder / SETTINGS),
         "kubeconfig": str(world.folder / KUBECONFIG),
     }
+
+
+def _amount(request: Json, key: str, default: float, most: float) -> float:
+    given = request.get(key)
+    if given is None:
+        return default
+    try:
+        value = float(given) if isinstance(given, str | int | float) else -1.0
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= most:
+        raise SandboxError(f"expected {key}: a number from 0 to {most:g}; got {given!r}")
+    return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import aiohttp
 
@@ -15,12 +15,23 @@ from golive_sandbox.api import Api
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.types import Json, JsonValue, dig, text
 from golive_sandbox.world.rollout import NAME
-from golive_sandbox.world.world import World
 
 Change: TypeAlias = "bool | float | str | Mapping[str, float] | None"
 PORT = 4000
 _PATH = "/-/behaviour"
 _SECONDS = 5.0
+
+
+class Place(Protocol):
+    """What is needed of a world."""
+
+    @property
+    def namespace(self) -> str:
+        """Where its pods are."""
+
+    @property
+    def api(self) -> Api:
+        """The administrator's client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ async def servers(api: Api, namespace: str, version: str = "") -> Sequence[Serve
     ]
 
 
-async def behave(world: World, version: str = "", **changes: Change) -> None:
+async def behave(world: Place, version: str = "", **changes: Change) -> None:
     """Change how all running pods behave, or those of the version with this hash; returns when they do.
 
     The keys are those of ``programs/behaviour.py``; ``None`` puts one back to what the pod's environment says. Pods
@@ -57,12 +68,12 @@ async def behave(world: World, version: str = "", **changes: Change) -> None:
     await _tell(world, version, "PUT", body)
 
 
-async def reset(world: World, version: str = "") -> None:
+async def reset(world: Place, version: str = "") -> None:
     """Back to what the environment of each pod says."""
     await _tell(world, version, "DELETE", None)
 
 
-async def _tell(world: World, version: str, method: str, body: Json | None) -> None:
+async def _tell(world: Place, version: str, method: str, body: Json | None) -> None:
     told = await servers(world.api, world.namespace, version)
     if not told:
         raise SandboxError(f"expected running pods of {NAME} {version} in namespace {world.namespace}, found none")
