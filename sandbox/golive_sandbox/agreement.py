@@ -34,7 +34,7 @@ class Agreement:
     seconds: float
     sources: Mapping[str, Counts]
     failed: int
-    """Requests without an answer, and answers of 500 and above, as the generator saw them."""
+    """Requests without an answer, and answers of 400 and above, as the generator saw them."""
 
     @property
     def difference(self) -> float:

@@ -50,7 +50,7 @@ class Counts:
     by_version: dict[str, int]
     """Answers by the version that gave them; the empty string is the ingress itself (404, 503)."""
     failed: int
-    """Requests without an answer, and answers of 500 and above."""
+    """Requests without an answer, and answers of 400 and above: it asks for nothing that is not there."""
     report: Json
     """Everything: ``counts`` by version, status and route, and ``errors`` by reason."""
 
@@ -62,7 +62,7 @@ class Counts:
         for row in items(report, "counts"):
             version = text(row, "version")
             versions[version] = versions.get(version, 0) + number(row, "count")
-            failed += number(row, "count") if number(row, "status") >= 500 else 0
+            failed += number(row, "count") if number(row, "status") >= 400 else 0
         rate = dig(report, "rate")
         return cls(
             float(rate) if isinstance(rate, int | float) else 0.0,

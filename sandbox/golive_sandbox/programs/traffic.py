@@ -188,14 +188,14 @@ class Connection(asyncio.Protocol):
         if end < 0:
             return
         head = got[: end + 2].lower()
-        length = value(head, b"\r\ncontent-length:")
-        if not self.route or not length.isdigit():
+        status, length = head[9:12], value(head, b"\r\ncontent-length:")
+        if not (self.route and head.startswith(b"http/1.") and status.isdigit() and length.isdigit()):
             self.give_up("not understood")
             return
         if len(got) < end + 4 + int(length):
             return
         route, self.route, self.got = self.route, "", b""
-        self.traffic.answered(value(head, b"\r\nx-maestro-version:"), int(head[9:12]), route)
+        self.traffic.answered(value(head, b"\r\nx-maestro-version:"), int(status), route)
         if value(head, b"\r\nconnection:") == "close":
             self.transport.close()
         else:
