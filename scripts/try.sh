@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh
-make_environment .
+make_environment ".[sandbox]"
 step "The servers: Kubernetes, Argo Rollouts, Prometheus, a registry (built once, usually 8 to 10 minutes; then nothing)"
 .venv/bin/golive-sandbox build
 step "The preflight on a sandbox (usually 15 seconds)"

@@ -106,17 +106,22 @@ def _up(arguments: argparse.Namespace) -> None:
 
 
 def _to_try(folder: Folder) -> str:
-    place = shlex.quote(str(folder.root))
+    place, address = shlex.quote(str(folder.root)), text(folder.running(), "address")
     return f"""
 Copy and paste:
   export PATH={place}/bin:$PATH KUBECONFIG={place}/kubeconfig
   kubectl get pods
   kubectl argo rollouts get rollout maestro-server
+  {_curl(address, "maestro.example.test")}
   pytest -m preflight --golive-config {place}/golive.toml
   golive-sandbox break canary-service-missing --dir {place}     # and `heal`; `golive-sandbox scenarios` lists more
   golive-sandbox status --dir {place}
   golive-sandbox down --dir {place}
 """
+
+
+def _curl(address: str, host: str) -> str:
+    return f"curl -i -H 'Host: {host}' http://{address}/api/maestro/v1/tools"
 
 
 def _status(arguments: argparse.Namespace) -> None:
@@ -133,6 +138,8 @@ def _status(arguments: argparse.Namespace) -> None:
         broken = world.get("broken")
         _say(f"  world {text(world, 'name')}: Rollout {text(world, 'rollout')}")
         _say(f"    broken: {', '.join(map(str, broken)) if isinstance(broken, list) and broken else 'nothing'}")
+        _say(f"    traffic: {text(world, 'traffic')}")
+        _say(f"    {_curl(text(answer, 'address'), text(world, 'host'))}")
         _say(f"    {text(world, 'golive_toml')}")
 
 

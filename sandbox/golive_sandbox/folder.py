@@ -39,9 +39,14 @@ class Folder:
         return self.root / ".golive-sandbox"
 
     @property
+    def logs(self) -> Path:
+        """Outlive the sandbox: they are what one wants to read after a failure."""
+        return self.state / "logs"
+
+    @property
     def log(self) -> Path:
         """The supervisor's own output when it runs in the background."""
-        return self.state / "logs" / "supervisor.log"
+        return self.logs / "supervisor.log"
 
     @property
     def processes(self) -> Path:
@@ -157,4 +162,4 @@ class Folder:
         yield short
 
 
-_WRITTEN = ("kubeconfig", "driver.kubeconfig", "golive.toml", "rollout-maestro.yaml", "routes.json", "worlds", "bin")
+_WRITTEN = ("kubeconfig", "driver.kubeconfig", "golive.toml", "rollout-maestro.yaml", "worlds", "bin")

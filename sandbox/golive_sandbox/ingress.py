@@ -1,43 +1,41 @@
-"""The ingress controller: keeps the routes that the Ingresses ask for, in memory and in ``routes.json``.
+"""The ingress controller: leads requests where the Ingresses ask for, by the hands of Envoy.
 
-It follows Ingresses, Services and endpoints by watches; a change is in the table some milliseconds later. Whatever
-carries traffic reads the table (``Ingress.routes``, or the file, which is replaced as a whole).
+It follows Ingresses, Services and endpoints by watches; a change is seen in traffic some ten milliseconds later.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
-from golive_sandbox import files
+from golive_sandbox import waiting
 from golive_sandbox.agent.directory import Directory
 from golive_sandbox.api import Api
-from golive_sandbox.errors import ApiError
-from golive_sandbox.routes import Route, as_json, routes
+from golive_sandbox.envoy import Envoy
+from golive_sandbox.errors import ApiError, SandboxError
+from golive_sandbox.routes import Route, routes
 from golive_sandbox.types import Json, dig, text
 
 _LOG = logging.getLogger(__name__)
+_RETRY_SECONDS = 0.5
 _ADDRESS: Json = {"ip": "127.0.0.1"}
 
 
 class Ingress:
-    """Turns Ingresses into ``folder/routes.json``. ``await start()``; ``failed()`` waits for what should not happen."""
+    """Turns Ingresses into routes of ``envoy``. ``await start()``; ``routes`` are those that Envoy was told last."""
 
-    def __init__(self, api: Api, directory: Directory, folder: Path) -> None:
+    def __init__(self, api: Api, directory: Directory, envoy: Envoy) -> None:
         self._api = api
         self._directory = directory
+        self._envoy = envoy
         self._ingresses: dict[tuple[str, str], Json] = {}
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self.file = folder / "routes.json"
         self.routes: Sequence[Route] = ()
 
     async def start(self) -> None:
-        """Begin to follow; ``routes.json`` is there when this returns."""
-        self._write()
+        """Begin to follow."""
         self._directory.listeners.append(self._changed.set)
         self._tasks = [
             asyncio.create_task(self._watch(), name="ingress watch"),
@@ -45,7 +43,7 @@ class Ingress:
         ]
 
     async def stop(self) -> None:
-        """Follow no more; the file stays as it is."""
+        """Follow no more."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -65,13 +63,19 @@ class Ingress:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            self._write()
+            found = routes(self._ingresses.values(), self._directory)
+            if found != self.routes:
+                await self._lead(found)
 
-    def _write(self) -> None:
-        found = routes(self._ingresses.values(), self._directory.ready)
-        if found != self.routes or not self.file.exists():
+    async def _lead(self, found: Sequence[Route]) -> None:
+        try:
+            await self._envoy.follow(found)
+        except (SandboxError, OSError) as trouble:
+            _LOG.warning("Envoy does not follow: %s", trouble)
+            await waiting.pause(_RETRY_SECONDS)
+            self._changed.set()
+        else:
             self.routes = found
-            files.write(self.file, json.dumps(as_json(found), indent=1) + "\n")
 
     async def _publish_address(self, ingress: Json) -> None:
         if dig(ingress, "status", "loadBalancer", "ingress") == [_ADDRESS]:

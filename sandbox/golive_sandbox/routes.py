@@ -6,9 +6,9 @@ makes one of its own, and is left out where it names the very Service of the pri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import cast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from golive_sandbox.agent.directory import Endpoint
 from golive_sandbox.types import Json, JsonValue, dig, items, mapping, text
@@ -17,15 +17,25 @@ PREFIX = "nginx.ingress.kubernetes.io/"
 INGRESS_CLASS = "nginx"
 _CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 
-Ready = Callable[[str, str, JsonValue], Sequence[Endpoint]]
+
+class Services(Protocol):
+    """Where the cluster's Services lead; the agent's directory is one."""
+
+    def ready(self, namespace: str, service: str, port: JsonValue) -> Sequence[Endpoint]:
+        """The ready endpoints behind a Service's port."""
+
+    def version(self, namespace: str, service: str) -> str:
+        """The hash of the version that a Service selects; the empty string when it selects none by hash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A Service's port and what is ready behind it (addresses of the cluster)."""
+    """A Service's port, the version it selects (a pod template's hash, or none), and what is ready behind it."""
 
+    namespace: str
     service: str
     port: int | str
+    version: str
     endpoints: tuple[Endpoint, ...]
 
 
@@ -60,7 +70,7 @@ class Route:
     canary: Canary | None
 
 
-def routes(ingresses: Iterable[Json], ready: Ready) -> list[Route]:
+def routes(ingresses: Iterable[Json], services: Services) -> list[Route]:
     """All routes, in a lasting order; of two primaries with one host and path the older wins."""
     ours = sorted((one for one in ingresses if _is_ours(one)), key=_age)
     canaries = [one for one in ours if _annotation(one, "canary") == "true"]
@@ -68,32 +78,27 @@ def routes(ingresses: Iterable[Json], ready: Ready) -> list[Route]:
     for ingress in ours:
         if ingress not in canaries:
             for host, path in _paths(ingress):
-                route = _route(ingress, host, path, canaries, ready)
+                route = _route(ingress, host, path, canaries, services)
                 found.setdefault((route.host, route.path, route.path_type), route)
     return [found[key] for key in sorted(found)]
 
 
-def as_json(found: Sequence[Route]) -> Json:
-    """What is written to ``routes.json``."""
-    return {"version": 1, "routes": [cast("Json", asdict(route)) for route in found]}
-
-
-def _route(ingress: Json, host: str, path: Json, canaries: Sequence[Json], ready: Ready) -> Route:
+def _route(ingress: Json, host: str, path: Json, canaries: Sequence[Json], services: Services) -> Route:
     namespace, name = text(ingress, "metadata", "namespace"), text(ingress, "metadata", "name")
-    backend = _backend(namespace, path, ready)
+    backend = _backend(namespace, path, services)
     kind = text(path, "pathType") or "ImplementationSpecific"
     place = (namespace, host, text(path, "path") or "/")
-    canary = next((one for each in canaries if (one := _canary(each, place, backend, ready)) is not None), None)
+    canary = next((one for each in canaries if (one := _canary(each, place, backend, services)) is not None), None)
     return Route(namespace, name, host, place[2], kind, backend, canary)
 
 
-def _canary(ingress: Json, place: tuple[str, str, str], primary: Backend, ready: Ready) -> Canary | None:
+def _canary(ingress: Json, place: tuple[str, str, str], primary: Backend, services: Services) -> Canary | None:
     """The canary that this Ingress puts on a path, if it does."""
     namespace = text(ingress, "metadata", "namespace")
     for host, path in _paths(ingress):
         if (namespace, host, text(path, "path") or "/") != place:
             continue
-        backend = _backend(namespace, path, ready)
+        backend = _backend(namespace, path, services)
         if (backend.service, backend.port) == (primary.service, primary.port):
             continue
         return Canary(
@@ -118,11 +123,12 @@ def _paths(ingress: Json) -> list[tuple[str, Json]]:
     ]
 
 
-def _backend(namespace: str, path: Json, ready: Ready) -> Backend:
+def _backend(namespace: str, path: Json, services: Services) -> Backend:
     service = text(path, "backend", "service", "name")
     port = dig(path, "backend", "service", "port", "number") or text(path, "backend", "service", "port", "name")
     known = port if isinstance(port, int | str) else ""
-    return Backend(service, known, tuple(ready(namespace, service, known)))
+    version = services.version(namespace, service)
+    return Backend(namespace, service, known, version, tuple(services.ready(namespace, service, known)))
 
 
 def _is_ours(ingress: Json) -> bool:

@@ -16,6 +16,7 @@ from typing import TypeVar
 from golive_sandbox import control, files
 from golive_sandbox.agent import Agent
 from golive_sandbox.agent.images import Puller
+from golive_sandbox.envoy import Envoy
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.folder import SUPERVISOR, Folder
 from golive_sandbox.ingress import Ingress
@@ -24,6 +25,7 @@ from golive_sandbox.processes import Registry
 from golive_sandbox.registry.image_registry import ImageRegistry
 from golive_sandbox.scenarios import table
 from golive_sandbox.servers.cache import Built
+from golive_sandbox.traffic import Place
 from golive_sandbox.types import Json, text
 from golive_sandbox.world import argo
 from golive_sandbox.worlds import DEFAULT, Worlds
@@ -129,13 +131,18 @@ class _Sandbox:
         )
         await agent.start()
         up.push_async_callback(agent.stop)
-        ingress = Ingress(plane.api, agent.directory, self._folder.root)
+        envoy = Envoy(self._folder.state / "envoy", self._sockets / "envoy.sock", self._folder.logs, self._registry)
+        await envoy.start()
+        up.push_async_callback(envoy.stop)
+        ingress = Ingress(plane.api, agent.directory, envoy)
         await ingress.start()
         up.push_async_callback(ingress.stop)
-        self._watch_over(agent.failed(), up=up)
+        self._watch_over(agent.failed(), envoy.failed(), up=up)
         await argo.install(plane, self._built)
-        self._say("Creating the world: maestro-server, stable, and who watches it (usually 8 s) ...")
-        worlds = Worlds(plane, self._folder.root, images)
+        self._say("Creating the world: maestro-server, stable, its traffic, and who watches it (usually 8 s) ...")
+        place = Place(envoy, agent.network_port, self._sockets, self._folder.logs, self._registry)
+        worlds = Worlds(plane, self._folder.root, images, place)
+        up.push_async_callback(worlds.stop)
         # At once: Prometheus tells what it discovers 5 s after its start and not before.
         await asyncio.gather(argo.until_alive(plane), worlds.create(DEFAULT, scenario, self._say))
         return worlds
@@ -160,6 +167,7 @@ class _Sandbox:
             "control": str(path),
             "pid": os.getpid(),
             "server": plane.server,
+            "address": worlds.address,
             "scenario": scenario,
             "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }

@@ -7,40 +7,48 @@ import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from golive_sandbox import agreement
 from golive_sandbox.control import Say
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.plane import Plane
 from golive_sandbox.registry.image_registry import ImageRegistry
 from golive_sandbox.scenarios import faults, table
 from golive_sandbox.scenarios.fault import Fault
+from golive_sandbox.traffic import DEFAULT_RATE, MOST_RATE, SMALL_RATE, Counts, Place, Traffic
 from golive_sandbox.types import Json, JsonValue, text
 from golive_sandbox.world.images import Images
 from golive_sandbox.world.rights import ARGO_NAMESPACE
-from golive_sandbox.world.settings import KUBECONFIG, SETTINGS
+from golive_sandbox.world.settings import CRITICAL_ROUTES, KUBECONFIG, SETTINGS
 from golive_sandbox.world.world import World
 
 DEFAULT = "maestro"
 """The world that ``up`` makes; a world's name is its namespace."""
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,40}[a-z0-9])?")
+_MOST_SECONDS = 150.0  # whoever asks on the control socket does not wait for ever
 _TAKEN = ("default", ARGO_NAMESPACE)
 
 
 class _Living:
-    """A world, what is broken in it (in that order), and a lock: one change at a time."""
+    """A world, its traffic, what is broken in it (in that order), and a lock: one change at a time."""
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.traffic: Traffic | None = None  # until the world is Healthy
         self.broken: list[Fault] = []
         self.lock = asyncio.Lock()
 
 
 class Worlds:
-    """All worlds of ``plane``, the default one in ``folder`` itself, others below it; images are in ``registry``."""
+    """All worlds of ``plane``, the default one in ``folder`` itself, others below it.
 
-    def __init__(self, plane: Plane, folder: Path, registry: ImageRegistry) -> None:
+    Images are in ``registry``; ``place`` is where their traffic comes from.
+    """
+
+    def __init__(self, plane: Plane, folder: Path, registry: ImageRegistry, place: Place) -> None:
         self._plane = plane
         self._registry = registry
         self._folder = folder
+        self._place = place
         self._living: dict[str, _Living] = {}
         self._requests: dict[str, Callable[[Json, Say], Awaitable[Json]]] = {
             "status": self._status,
@@ -48,6 +56,8 @@ class Worlds:
             "heal": self._heal,
             "create-world": self._create,
             "delete-world": self._delete,
+            "traffic": self._traffic,
+            "agreement": self._agreement,
         }
 
     async def handle(self, request: Json, say: Say) -> Json:
@@ -57,8 +67,17 @@ class Worlds:
             raise SandboxError(f"expected do: {', '.join(self._requests)}; got {text(request, 'do')!r}")
         return await known(request, say)
 
-    async def create(self, name: str, scenario: str, say: Say) -> World:
-        """Make a world with the faults of ``scenario``."""
+    @property
+    def address(self) -> str:
+        """Where all worlds' clients go, by the Host header of theirs."""
+        return self._place.envoy.address
+
+    async def stop(self) -> None:
+        """End all traffic; the worlds themselves end with the plane."""
+        await asyncio.gather(*(one.traffic.stop() for one in self._living.values() if one.traffic is not None))
+
+    async def create(self, name: str, scenario: str, say: Say, rate: float = DEFAULT_RATE) -> World:
+        """Make a world with the faults of ``scenario`` and ``rate`` requests a second."""
         if not _NAME.fullmatch(name) or name.startswith("kube-") or name in _TAKEN:
             raise SandboxError(f"expected a name for a namespace of its own (lower case, digits, '-'), got {name!r}")
         if name in self._living:
@@ -70,17 +89,23 @@ class Worlds:
         living = self._living[name] = _Living(World(self._plane, name, folder, Images(self._registry, name)))
         async with living.lock:
             await living.world.create()
+            living.traffic = await Traffic.start(self._place, name, living.world.host, rate)
+            living.world.monitoring.look.asked = CRITICAL_ROUTES if rate else ()
+            await living.world.monitoring.until_observing()
             for fault in wanted.faults:
                 await self._switch_on(living, faults.named(fault), say)
         return living.world
 
     async def _create(self, request: Json, say: Say) -> Json:
-        world = await self.create(text(request, "world"), text(request, "scenario") or table.CLEAN, say)
+        rate = _amount(request, "rate", SMALL_RATE, MOST_RATE)
+        world = await self.create(text(request, "world"), text(request, "scenario") or table.CLEAN, say, rate)
         return _files(world)
 
     async def _delete(self, request: Json, _: Say) -> Json:
         living = self._of(request)
         async with living.lock:
+            if living.traffic is not None:
+                await living.traffic.stop()
             await living.world.delete()
             del self._living[living.world.namespace]
         return {}
@@ -109,10 +134,44 @@ class Worlds:
     async def _status(self, _: Json, __: Say) -> Json:
         return {
             "worlds": [
-                {**_files(one.world), "broken": _names(one), "rollout": await one.world.rollout.describe()}
+                {
+                    **_files(one.world),
+                    "broken": _names(one),
+                    "rollout": await one.world.rollout.describe(),
+                    "host": one.world.host,
+                    "traffic": await one.traffic.describe() if one.traffic is not None else "none yet",
+                }
                 for one in self._living.values()
-            ]
+            ],
+            "address": self.address,
         }
+
+    async def _traffic(self, request: Json, _: Say) -> Json:
+        """``act``: counts (also without), pause, resume, rate (with ``rate``)."""
+        traffic = self._traffic_of(request)
+        acts: dict[str, Callable[[], Awaitable[Counts]]] = {
+            "counts": traffic.counts,
+            "pause": traffic.pause,
+            "resume": traffic.resume,
+            "rate": lambda: traffic.set_rate(_amount(request, "rate", SMALL_RATE, MOST_RATE)),
+        }
+        act = text(request, "act") or "counts"
+        if act not in acts:
+            raise SandboxError(f"expected act: {', '.join(acts)}; got {act!r}")
+        return (await acts[act]()).report
+
+    async def _agreement(self, request: Json, say: Say) -> Json:
+        """Compare the counters over some ``seconds`` of traffic."""
+        world, traffic = self._of(request).world, self._traffic_of(request)
+        seconds = _amount(request, "seconds", 3.0, _MOST_SECONDS)
+        say(f"Counting for {seconds:g} s ...")
+        return (await agreement.measure(world, traffic, self._place, seconds)).row()
+
+    def _traffic_of(self, request: Json) -> Traffic:
+        living = self._of(request)
+        if living.traffic is None:
+            raise SandboxError(f"world {living.world.namespace} is not up yet: wait for it")
+        return living.traffic
 
     async def _switch_on(self, living: _Living, fault: Fault, say: Say) -> None:
         say(f"Breaking: {fault.summary} ...")
@@ -143,3 +202,16 @@ def _files(world: World) -> Json:
         "golive_toml": str(world.folder / SETTINGS),
         "kubeconfig": str(world.folder / KUBECONFIG),
     }
+
+
+def _amount(request: Json, key: str, default: float, most: float) -> float:
+    given = request.get(key)
+    if given is None:
+        return default
+    try:
+        value = float(given) if isinstance(given, str | int | float) else -1.0
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= most:
+        raise SandboxError(f"expected {key}: a number from 0 to {most:g}; got {given!r}")
+    return value

@@ -16,6 +16,7 @@ from typing import TypeVar
 from golive_sandbox import files, waiting
 from golive_sandbox.agent import Agent
 from golive_sandbox.agent.images import Puller
+from golive_sandbox.envoy import Envoy
 from golive_sandbox.ingress import Ingress
 from golive_sandbox.plane import Plane
 from golive_sandbox.processes import Registry
@@ -90,11 +91,14 @@ class Cluster:
             registry=self.registry,
         )
         await self.agent.start()
-        self.ingress = Ingress(self.plane.api, self.agent.directory, self.folder)
+        self.envoy = Envoy(self.folder / "envoy", self.folder / "envoy.sock", self.folder / "logs", self.registry)
+        await self.envoy.start()
+        self.ingress = Ingress(self.plane.api, self.agent.directory, self.envoy)
         await self.ingress.start()
 
     async def _stop(self) -> None:
         await self.ingress.stop()
+        await self.envoy.stop()
         await self.agent.stop()
         await self.plane.stop()
         await self.images.stop()

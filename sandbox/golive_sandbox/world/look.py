@@ -21,6 +21,8 @@ class Look:
         self._namespace = namespace
         self.routing = ""
         """What both Alertmanagers had loaded when all was well for the first time."""
+        self.asked: Sequence[str] = ()
+        """The routes that the world's traffic asks."""
 
     async def endpoints(self, service: str) -> set[str]:
         """The addresses that a Service leads to."""
@@ -42,10 +44,10 @@ class Look:
             raise ApiError(0, "Unreachable", f"no pod of {PROMETHEUS} is Ready in {self._namespace}")
         return await inside.ask(ready[0].address, PROMETHEUS_PORT, path, query)
 
-    async def query(self, promql: str) -> dict[str, float]:
-        """An instant vector by the pod it is about."""
+    async def query(self, promql: str, label: str = "pod") -> dict[str, float]:
+        """An instant vector by the pod it is about, or by another label."""
         answer = await self.prometheus("/api/v1/query", query=promql)
-        return {text(one, "metric", "pod"): float(str(dig(one, "value", 1))) for one in items(answer, "data", "result")}
+        return {text(one, "metric", label): float(str(dig(one, "value", 1))) for one in items(answer, "data", "result")}
 
     async def rules(self) -> list[Json]:
         """Every rule as Prometheus says it is, with its group's ``interval``."""
@@ -87,7 +89,8 @@ class Look:
             and one.name in targets
             and (targets[one.name] != "up" or scrapes.get(one.name, 0) < 2 or one.name not in samples)
         ]
-        return gone + unseen + young
+        routes = await self.query(f'count by (route) (http_request_duration_seconds_count{{job="{SERVER}"}})', "route")
+        return [*gone, *unseen, *young, *(f"nobody has asked {one} yet" for one in self.asked if one not in routes)]
 
     async def _not_evaluated(self) -> list[str]:
         rules = await self.rules()

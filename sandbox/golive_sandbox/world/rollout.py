@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from golive_sandbox import waiting
+from golive_sandbox.agent.directory import VERSION_LABEL
 from golive_sandbox.api import Api
 from golive_sandbox.errors import ApiError, SandboxError
 from golive_sandbox.types import Json, JsonValue, dig, items, mapping, number, text
@@ -13,7 +14,6 @@ from golive_sandbox.world import paths
 from golive_sandbox.world.release import WEIGHTS, Release
 
 NAME = "maestro-server"
-_HASH = "rollouts-pod-template-hash"
 _SECONDS = 60.0  # for pods to start on a busy machine; a second when idle
 
 
@@ -117,7 +117,7 @@ class Rollout:
         """End the pods of all versions but the stable one now, and wait until they are gone."""
         kept = text(await self.read(), "status", "stableRS")
         sets = f"/apis/apps/v1/namespaces/{self._namespace}/replicasets"
-        old = f"{_HASH}!={kept}"
+        old = f"{VERSION_LABEL}!={kept}"
         for one in await self._api.list(sets, labelSelector=old):
             await self._api.patch(f"{sets}/{text(one, 'metadata', 'name')}", {"spec": {"replicas": 0}})
         pods = f"/api/v1/namespaces/{self._namespace}/pods"

@@ -15,7 +15,7 @@ from golive_sandbox.world.rights import ARGO_NAMESPACE
 KUBECONFIG, MANIFEST, SETTINGS = "driver.kubeconfig", "rollout-maestro.yaml", "golive.toml"
 """The files' names in a world's folder."""
 
-_CRITICAL = tuple(f"/api/maestro/v1/{name}" for name in ("invoke", "tools", "runs"))
+CRITICAL_ROUTES = tuple(f"/api/maestro/v1/{name}" for name in ("invoke", "tools", "runs"))
 _PEOPLE = MappingProxyType(
     {
         "release_driver": "Robin Castillo",
@@ -90,7 +90,7 @@ ingress = "maestro-server"
 request_seconds = 2.0
 
 [metrics]
-critical_routes = {json.dumps(_CRITICAL)}
+critical_routes = {json.dumps(CRITICAL_ROUTES)}
 
 [prometheus]
 namespace = {_quoted(monitors.namespace_of(self.namespace))}

@@ -32,6 +32,8 @@ class World:
         self.namespace = namespace
         self.folder = folder
         self.user = f"release-driver-{namespace}"
+        self.host = f"{namespace}.example.test"
+        """What its clients say in the Host header; the Ingress's host."""
         self.kubeconfig: Kubeconfig = plane.kubeconfig(self.user, namespace=namespace)
         """The suite's user's."""
         self.images = images
@@ -64,7 +66,7 @@ class World:
     async def create(self) -> None:
         """Namespaces, user, the stable version, its monitoring and the files.
 
-        Returns when the Rollout is Healthy and Prometheus sees it.
+        Returns when the Rollout is Healthy; ``monitoring.until_observing`` waits until Prometheus sees it.
         """
         system = await self.api.get("/api/v1/namespaces/kube-system")
         self._cluster_uid = text(system, "metadata", "uid")
@@ -73,7 +75,6 @@ class World:
         await paths.apply(self.api, [_namespace(self.monitoring.namespace)], self.namespace)
         await asyncio.gather(self.create_objects(), self.monitoring.create())
         self.write_files()
-        await self.monitoring.until_observing()
 
     async def create_objects(self) -> None:
         """What is in the cluster for the release. Can be repeated."""
