@@ -25,7 +25,8 @@ def golive(*words: str, cwd: Path = ROOT, kubeconfig: Path | None = None) -> End
 
 def test_init_writes_what_it_finds_and_names_what_is_left(world: World, tmp_path: Path) -> None:
     output = tmp_path / "golive.toml"
-    run = golive("init", f"--output={output}", kubeconfig=world.folder / "kubeconfig")
+    reviewed = world.folder / "rollout-maestro.yaml"
+    run = golive("init", f"--output={output}", f"--manifest={reviewed}", kubeconfig=world.folder / "kubeconfig")
     assert run.code == 0, run.output
     assert "left for you: release.revision, armed (false until you decide), [people]" in run.output
     with pytest.raises(ConfigError, match=r"^golive.toml: release.revision: expected a full git commit"):
