@@ -60,17 +60,20 @@ def test_the_pair_finds_together_again_after_a_restart_of_either(watched: Watche
         eventually("the pair", watched.paired, bool, seconds=15)
 
 
-def test_a_changed_configmap_is_read_and_its_alert_reaches_both(watched: Watched) -> None:
-    patch = json.dumps({"data": {"always.yaml": ALWAYS}})
+def _put_rules(watched: Watched, content: str | None) -> None:
+    patch = json.dumps({"data": {"always.yaml": content}})
     watched.sandbox.kubectl(watched.namespace, "patch", "configmap", "prometheus-rules", "--type=merge", "-p", patch)
 
-    def loaded() -> bool:
-        watched.sandbox.kubectl(
-            watched.namespace, "create", "--raw", f"{watched.prometheus}/-/reload", "-f", "/dev/null"
-        )
+    def reloaded() -> bool:
+        reload = ("create", "--raw", f"{watched.prometheus}/-/reload", "-f", "/dev/null")
+        watched.sandbox.kubectl(watched.namespace, *reload)
         return "Always" in watched.rules()
 
-    eventually("the rule is loaded", loaded, bool)
+    eventually("the rules are read", reloaded, lambda there: there is (content is not None))
+
+
+def test_a_changed_configmap_is_read_and_its_alert_reaches_both(watched: Watched) -> None:
+    _put_rules(watched, ALWAYS)
 
     def told() -> list[list[str]]:
         answers = watched.alertmanagers("/api/v2/alerts").values()
@@ -78,6 +81,7 @@ def test_a_changed_configmap_is_read_and_its_alert_reaches_both(watched: Watched
 
     # Prometheus discovers new pods of Alertmanager every 5 s.
     eventually("the alert is in both", told, lambda seen: seen == [["Always"]] * 2, seconds=15)
+    _put_rules(watched, None)
 
 
 @pytest.mark.parametrize("words", ["delete pods", "patch deployments", "update configmaps", "get secrets"])

@@ -138,12 +138,21 @@ class _Reader:
                 if chosen := {text(item, "key"): text(item, "path") for item in items(source, "items")}:
                     data = {path: data[key] for key, path in chosen.items() if key in data}
         folder.mkdir(parents=True, exist_ok=True)
+        self._forget_others(volume, folder, data)
         for path, content in data.items():
             target = folder / path
             if not target.resolve().is_relative_to(folder.resolve()):
                 raise ConfigMissingError(f"volume {text(volume, 'name')}: path {path!r} leaves the volume")
             files.write_secret(target, content)
         return folder
+
+    def _forget_others(self, volume: Json, folder: Path, data: Mapping[str, bytes]) -> None:
+        """What a Secret or ConfigMap no longer has is not mounted either; an emptyDir is the container's own."""
+        if "emptyDir" in volume:
+            return
+        for left in folder.rglob("[!.]*"):  # a name with a dot is a file that is being written
+            if left.is_file() and str(left.relative_to(folder)) not in data:
+                left.unlink()
 
     def _field(self, path: str) -> str:
         if found := _FIELD_WITH_KEY.fullmatch(path):

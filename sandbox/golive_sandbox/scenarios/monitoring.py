@@ -137,7 +137,7 @@ def _once_a_decade(rules: Json) -> Json:
 
 
 async def _never_evaluated(own: Monitoring) -> bool:
-    alerts = [rule for rule in await own.look.rules() if rule.get("type") == "alerting"]
+    alerts = [rule for rule in await own.look.rules() if text(rule, "name") in monitors.alert_names()]
     return all(rule.get("health") == "unknown" and text(rule, "lastEvaluation")[:4] == "0001" for rule in alerts)
 
 
