@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -14,7 +14,7 @@ from golive_sandbox import waiting
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.traffic import Place, Traffic
 from golive_sandbox.types import Json, dig, items, text
-from golive_sandbox.world.behaviour import servers
+from golive_sandbox.world.behaviour import Server, servers
 from golive_sandbox.world.world import World
 
 _ROUTES = "/api/maestro/v1/"
@@ -87,21 +87,24 @@ class _Reader:
         """All counters at this moment, while nothing is asked."""
         paused_at = time.time()
         now = await self._traffic.counts()
-        own, versions = await self._servers(session)
+        running = await servers(self._world.api, self._world.namespace)
+        own, versions = await self._servers(session, running)
         sources = {"generator": now.by_version, "envoy": await self._envoy(versions), "servers": own}
         if not await self._world.api.gone(f"/api/v1/namespaces/{self._monitoring}/services/prometheus"):
-            sources["prometheus"] = await self._prometheus(session, versions, paused_at)
+            await self._until_scraped(session, len(running), paused_at)
+            sources["prometheus"] = await self._prometheus(session, versions)
         return _Reading(sources, now.failed)
 
     @property
     def _monitoring(self) -> str:
         return f"{self._world.namespace}-monitoring"
 
-    async def _servers(self, session: aiohttp.ClientSession) -> tuple[dict[str, int], dict[str, str]]:
+    async def _servers(
+        self, session: aiohttp.ClientSession, running: Sequence[Server]
+    ) -> tuple[dict[str, int], dict[str, str]]:
         """What the running pods count, by version, and the version of each hash."""
         counts: dict[str, int] = {}
         versions: dict[str, str] = {}
-        running = await servers(self._world.api, self._world.namespace)
         for server, said in zip(
             running, await asyncio.gather(*(_get(session, f"{one.url}/metrics") for one in running)), strict=True
         ):
@@ -120,18 +123,20 @@ class _Reader:
                 _add(counts, versions, version, count)
         return counts
 
-    async def _prometheus(
-        self, session: aiohttp.ClientSession, versions: Mapping[str, str], paused_at: float
-    ) -> dict[str, int]:
-        """What Prometheus has scraped since the pause began."""
-        series = f'http_requests_total{{namespace="{self._world.namespace}",route=~"{_ROUTES}.*"}}'
+    async def _until_scraped(self, session: aiohttp.ClientSession, pods: int, since: float) -> None:
+        """Wait until Prometheus has asked every one of the ``pods`` since then."""
+        query = f'timestamp(build_info{{namespace="{self._world.namespace}"}})'
 
-        async def scraped() -> float:
-            oldest = await self._query(session, f"min(timestamp({series}))")
-            return min((float(value) for _, value in oldest), default=0.0)
+        async def scraped() -> int:
+            return sum(float(at) > since for _, at in await self._query(session, query))
 
-        await waiting.wait_for("scrapes after the pause", scraped, lambda at: at > paused_at, deadline=_SCRAPE_SECONDS)
+        await waiting.wait_for(
+            f"Prometheus has scraped {pods} pods", scraped, lambda seen: seen >= pods, deadline=_SCRAPE_SECONDS
+        )
+
+    async def _prometheus(self, session: aiohttp.ClientSession, versions: Mapping[str, str]) -> dict[str, int]:
         counts: dict[str, int] = {}
+        series = f'http_requests_total{{namespace="{self._world.namespace}",route=~"{_ROUTES}.*"}}'
         for version, value in await self._query(session, f"sum by ({_HASH_LABEL}) ({series})"):
             _add(counts, versions, version, int(float(value)))
         return counts
