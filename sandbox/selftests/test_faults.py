@@ -15,6 +15,7 @@ from selftests.sandboxes import Sandbox, running_sandbox
 from selftests.watched import Watched
 
 KINDS = "rollouts,services,ingresses,roles,rolebindings"
+SILENT = "Prometheus does not answer"
 WATCHING = "deployments,services,configmaps,roles,rolebindings"
 SHARED = [fault for fault in FAULTS if not fault.own_plane]
 OWN = [fault for fault in FAULTS if fault.own_plane]
@@ -53,9 +54,10 @@ class Place:
             for pod in items(self.sandbox.get(watched.namespace, "pods"), "items")
         )
         found["routing"] = watched.routing()
-        series = f'{{job="maestro-server", pod=~"{"|".join(pods)}", __name__!~"ALERTS.*"}}'
+        of_pods = f'job="maestro-server", pod=~"{"|".join(pods)}"'
+        series = f'{{{of_pods}, __name__!~"ALERTS.*"}}'
         try:
-            found["up"] = [dig(one, "value", 1) for one in watched.query(f"up{series}")]
+            found["up"] = [dig(one, "value", 1) for one in watched.query(f"up{{{of_pods}}}")]
             found["series"] = sorted(
                 (text(one, "metric", "__name__"), dig(one, "value", 1))
                 for one in watched.query(f"count by (__name__) (count by (__name__, pod) ({series}))")
@@ -64,7 +66,7 @@ class Place:
             found["rules"] = [(name, rule["query"], rule["health"], rule["interval"]) for name, rule in rules]
             found["warnings"] = watched.ask("/api/v1/query", {"query": "up"}).get("warnings")
         except (AssertionError, ValueError) as silent:  # kubectl got no answer, or one that is no JSON
-            found["prometheus"] = type(silent)
+            found[SILENT] = type(silent)
         return found
 
 
@@ -104,6 +106,7 @@ def test_a_healed_fault_of_the_plane_leaves_no_trace(own: Place, fault: Fault) -
 
 def _break_and_heal(place: Place, fault: Fault, snapshot: Callable[[], Snapshot]) -> None:
     before = snapshot()
+    assert SILENT not in before
     assert place.sandbox.ask("break", world=place.name, fault=fault.name) == {"broken": [fault.name]}
     assert place.sandbox.broken(place.name) == [fault.name]
     with pytest.raises(SandboxError, match="is already broken"):
