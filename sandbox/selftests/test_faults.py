@@ -15,6 +15,8 @@ from selftests.sandboxes import Sandbox, running_sandbox
 from selftests.watched import Watched
 
 KINDS = "rollouts,services,ingresses,roles,rolebindings"
+COUNTED = ("rollout.argoproj.io/", "deployment.kubernetes.io/")
+"""Annotations in which controllers count changes."""
 SILENT = "Prometheus does not answer"
 WATCHING = "deployments,services,configmaps,roles,rolebindings"
 SHARED = [fault for fault in FAULTS if not fault.own_plane]
@@ -72,7 +74,7 @@ class Place:
 
 def _lasting(item: Json) -> Json:
     notes = mapping(item, "metadata", "annotations")
-    kept: Json = {key: value for key, value in notes.items() if not key.startswith("rollout.argoproj.io/")}
+    kept: Json = {key: value for key, value in notes.items() if not key.startswith(COUNTED)}
     rest: Json = {key: value for key, value in item.items() if key not in ("metadata", "status", "spec")}
     spec: Json = {key: value for key, value in mapping(item, "spec").items() if not key.startswith("clusterIP")}
     canary = mapping(spec, "strategy", "canary")
