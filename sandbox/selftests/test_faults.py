@@ -17,6 +17,9 @@ from selftests.sandboxes import Sandbox, running_sandbox
 from selftests.watched import Watched
 
 KINDS = "rollouts,services,ingresses,roles,rolebindings"
+COUNTED = ("rollout.argoproj.io/", "deployment.kubernetes.io/")
+"""Annotations in which controllers count changes."""
+SILENT = "Prometheus does not answer"
 WATCHING = "deployments,services,configmaps,roles,rolebindings"
 SHARED = [fault for fault in FAULTS if not fault.own_plane]
 OWN = [fault for fault in FAULTS if fault.own_plane]
@@ -58,9 +61,10 @@ class Place:
             for pod in items(self.sandbox.get(watched.namespace, "pods"), "items")
         )
         found["routing"] = watched.routing()
-        series = f'{{job="maestro-server", pod=~"{"|".join(pods)}", __name__!~"ALERTS.*"}}'
+        of_pods = f'job="maestro-server", pod=~"{"|".join(pods)}"'
+        series = f'{{{of_pods}, __name__!~"ALERTS.*"}}'
         try:
-            found["up"] = [dig(one, "value", 1) for one in watched.query(f"up{series}")]
+            found["up"] = [dig(one, "value", 1) for one in watched.query(f"up{{{of_pods}}}")]
             found["series"] = sorted(
                 (text(one, "metric", "__name__"), dig(one, "value", 1))
                 for one in watched.query(f"count by (__name__) (count by (__name__, pod) ({series}))")
@@ -69,13 +73,13 @@ class Place:
             found["rules"] = [(name, rule["query"], rule["health"], rule["interval"]) for name, rule in rules]
             found["warnings"] = watched.ask("/api/v1/query", {"query": "up"}).get("warnings")
         except (AssertionError, ValueError) as silent:  # kubectl got no answer, or one that is no JSON
-            found["prometheus"] = type(silent)
+            found[SILENT] = type(silent)
         return found
 
 
 def _lasting(item: Json) -> Json:
     notes = mapping(item, "metadata", "annotations")
-    kept: Json = {key: value for key, value in notes.items() if not key.startswith("rollout.argoproj.io/")}
+    kept: Json = {key: value for key, value in notes.items() if not key.startswith(COUNTED)}
     rest: Json = {key: value for key, value in item.items() if key not in ("metadata", "status", "spec")}
     spec: Json = {key: value for key, value in mapping(item, "spec").items() if not key.startswith("clusterIP")}
     canary = mapping(spec, "strategy", "canary")
@@ -109,6 +113,7 @@ def test_a_healed_fault_of_the_plane_leaves_no_trace(own: Place, fault: Fault) -
 
 def _break_and_heal(place: Place, fault: Fault, snapshot: Callable[[], Snapshot]) -> None:
     before = snapshot()
+    assert SILENT not in before
     assert place.sandbox.ask("break", world=place.name, fault=fault.name) == {"broken": [fault.name]}
     assert place.sandbox.broken(place.name) == [fault.name]
     with pytest.raises(SandboxError, match="is already broken"):
