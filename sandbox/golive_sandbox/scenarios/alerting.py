@@ -17,10 +17,12 @@ _SECOND = _PAIR[1]
 
 
 async def _pages(world: World) -> None:
-    """In the place of one Alertmanager, something answers with a page for people."""
+    """In the place of both Alertmanagers, something answers with a page for people."""
     own = world.monitoring
-    await own.apply(monitors.front(own.namespace, _SECOND, ALERTMANAGER, ALERTMANAGER_PORT, "html"))
-    await own.until_rolled_out(_SECOND, 1)
+    for name in _PAIR:
+        await own.apply(monitors.front(own.namespace, name, ALERTMANAGER, ALERTMANAGER_PORT, "html"))
+    for name in _PAIR:
+        await own.until_rolled_out(name, 1)
 
 
 def _routing(name: str, summary: str, change: Edit, told: Sequence[str] = _PAIR) -> Fault:
@@ -77,7 +79,7 @@ FAULTS = (
     ),
     Fault(
         "alertmanager-html",
-        "a login page with status 200 stands where one of two Alertmanagers was",
+        "a login page with status 200 stands where the Alertmanagers were",
         _pages,
         restored,
         blinds=True,

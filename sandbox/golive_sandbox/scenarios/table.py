@@ -133,7 +133,7 @@ _OBSERVABILITY = (
     _one("metrics-old", _PROMETHEUS),
     _one("one-pod-not-scraped", _PROMETHEUS),
     # Nothing is known of the rules of a Prometheus that cannot be asked.
-    _unseen("prometheus-down", _PROMETHEUS, _RULES),
+    _one("prometheus-down", _PROMETHEUS, _RULES),
     _unseen("prometheus-slow", _PROMETHEUS, _RULES),
     _unseen("prometheus-html", _PROMETHEUS, _RULES),
     _unseen("prometheus-cut", _PROMETHEUS, _RULES),
@@ -147,7 +147,7 @@ _OBSERVABILITY = (
     _one("rule-never-evaluated", _RULES),
     _one("rules-stale", _RULES),
     _one("alertmanager-one-down", _ALERTMANAGER),
-    _unseen("alertmanager-down", _ALERTMANAGER),
+    _one("alertmanager-down", _ALERTMANAGER),
     _one("alertmanager-route-missing", _ALERTMANAGER),
     _one("alertmanager-route-shadowed", _ALERTMANAGER),
     _one("alertmanager-receiver-without-pagerduty", _ALERTMANAGER),
