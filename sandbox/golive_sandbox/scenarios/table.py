@@ -44,7 +44,7 @@ class Scenario:
     blind: bool = False
     """The criterion is not proven, since nothing can be observed; otherwise it fails."""
     dependants: tuple[str, ...] = ()
-    """Criteria that cannot be proven either while this one fails."""
+    """Criteria that cannot pass either while this one does not: they see less, or see the same thing to be wrong."""
     stage: str = "preflight"
 
     @property
