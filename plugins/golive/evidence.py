@@ -41,10 +41,12 @@ def as_note(name: str, content: str) -> str:
 
 def facts_in(note: str) -> tuple[str, list[tuple[str, str]]]:
     """A note's name and its facts; none when it was written as text."""
-    name, colon, content = note.partition(":" + _FACT)
-    lines = [line for line in content.replace(_MORE, "\x00").split(_FACT) if colon]
-    facts = [(key, value.replace("\x00", "\n")) for key, _, value in (line.partition(": ") for line in lines)]
-    return name, facts
+    name, _, content = note.partition("\n")
+    lines = content.replace(_MORE, "\x00").splitlines() if name.endswith(":") else []
+    if not all(line.startswith("  ") and ": " in line for line in lines):
+        return name, []
+    facts = [(key, value.replace("\x00", "\n")) for key, _, value in (line[2:].partition(": ") for line in lines)]
+    return name.removesuffix(":"), facts
 
 
 @dataclass

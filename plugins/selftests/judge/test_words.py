@@ -286,7 +286,8 @@ def test_the_page_begins_with_the_verdict_and_escapes_what_was_observed(decision
 def test_named_facts_are_read_back_as_they_were_kept(facts: dict[str, str]) -> None:
     recorder = Recorder("1.2-prometheus")
     recorder.facts("a query", **facts)
-    recorder.attach("a text", "query: up")
-    kept, plain = (str(one) for one in cast("list[str]", recorder.to_json()["evidence"]))
+    for words in ("query: up", "\ncanary:\n  a: b\n- c", "\n  no colon"):
+        recorder.attach("a text", words)
+    kept, *plain = cast("list[str]", recorder.to_json()["evidence"])
     assert facts_in(kept) == ("a query", list(facts.items()))
-    assert facts_in(plain)[1] == []
+    assert [facts_in(one)[1] for one in plain] == [[]] * 3
