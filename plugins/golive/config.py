@@ -163,7 +163,7 @@ class Settings(Part):
     @property
     def secrets(self) -> tuple[SecretRef, ...]:
         """Every reference to a secret."""
-        places = (self.prometheus, self.alertmanager)
+        places = (self.metrics, self.prometheus, self.alertmanager)
         found = [self.registry.password, *(ref for one in places for ref in (one.bearer, one.password))]
         return tuple(ref for ref in found if ref is not None)
 

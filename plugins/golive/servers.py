@@ -23,11 +23,32 @@ _Selector = Annotated[str, shaped(SELECTOR, "a label selector such as app.kubern
 _Url = Annotated[str, shaped(URL, "an http(s) address such as https://prometheus.example.com")]
 
 
-class Metrics(Part):
+class Guarded(Part):
+    """What may want to know who asks: nobody, a bearer token, or a name and a password."""
+
+    bearer: SecretRef | None = None
+    """Where its bearer token is."""
+    username: str | None = None
+    """Name for basic authentication."""
+    password: SecretRef | None = None
+    """Where the password for it is."""
+
+    @model_validator(mode="after")
+    def _one_account(self) -> Guarded:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("expected username and password together, found one of them")
+        if self.bearer is not None and self.username is not None:
+            raise ValueError("expected bearer, or username and password, found both")
+        return self
+
+
+class Metrics(Guarded):
     """The server's own metrics endpoint, and the series that the SLO queries use (criterion 1.2-metrics)."""
 
     port: _Port = 4000
     """Port of the release's pods."""
+    scheme: Literal["http", "https"] = "http"
+    """What they speak there."""
     path: Annotated[str, shaped(ROUTE, "a path such as /metrics")] = "/metrics"
     """Path of the endpoint."""
     requests: _Metric = "http_requests_total"
@@ -44,7 +65,7 @@ class Metrics(Part):
     """The routes whose latency decides, as the label spells them."""
 
 
-class Reached(Part):
+class Reached(Guarded):
     """A server and the way to it: a Service through the API server, or an address of its own."""
 
     namespace: DnsName = "monitoring"
@@ -63,12 +84,6 @@ class Reached(Part):
     """Ask this address instead of the Service."""
     ca_file: Path | None = Field(default=None, strict=False)
     """PEM file with the authority that signed its certificate, relative to this file. Default: the system's."""
-    bearer: SecretRef | None = None
-    """Where its bearer token is."""
-    username: str | None = None
-    """Name for basic authentication."""
-    password: SecretRef | None = None
-    """Where the password for it is."""
     request_seconds: _Deadline = 10.0
     """Deadline of one request, in seconds (0.5 to 120)."""
 
@@ -78,11 +93,7 @@ class Reached(Part):
         return f"{self.scheme}:{self.service}:{self.port}"
 
     @model_validator(mode="after")
-    def _one_way_in(self) -> Reached:
-        if (self.username is None) != (self.password is None):
-            raise ValueError("expected username and password together, found one of them")
-        if self.bearer is not None and self.username is not None:
-            raise ValueError("expected bearer, or username and password, found both")
+    def _secret_on_the_way(self) -> Reached:
         if self.url is not None and self.url.startswith("http://") and (self.bearer or self.username):
             raise ValueError("expected https for an address that gets a secret, found http in url")
         return self
