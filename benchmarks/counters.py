@@ -15,6 +15,7 @@ from pathlib import Path
 from golive_sandbox import control
 from golive_sandbox.folder import Folder
 from golive_sandbox.launch import launch
+from golive_sandbox.options import Options
 from golive_sandbox.types import Json, dig, mapping, number, text
 
 _LIMIT = 0.01
@@ -26,7 +27,7 @@ def main() -> int:
     arguments.add_argument("--seconds", type=float, default=60.0, help="of traffic at each weight (default 60)")
     seconds: float = arguments.parse_args().seconds
     with tempfile.TemporaryDirectory(prefix="golive-counters-", ignore_cleanup_errors=True) as scratch:
-        launched = launch(Folder(Path(scratch) / "w"), "clean", sys.stdout, detached=False)
+        launched = launch(Folder(Path(scratch) / "w"), Options(), sys.stdout, detached=False)
         try:
             agree = [row(launched.folder, weight, seconds) for weight in (10, 25, 50, 100)]
         finally:

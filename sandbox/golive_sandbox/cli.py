@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--detach", action="store_true", help="return when it is up, and leave it running")
     up.set_defaults(command=_up)
 
+    up.add_argument("--rate", type=float, default=600.0, help="requests a second through the ingress (default: 600)")
     up.add_argument("--until-exit", type=int, metavar="PID", help="end it when this process ends, however that ends")
     up.add_argument("--remove", action="store_true", help=argparse.SUPPRESS)  # the folder too, at the end
 
@@ -87,22 +88,25 @@ def _build(arguments: argparse.Namespace) -> None:
 
 def _up(arguments: argparse.Namespace) -> None:
     from golive_sandbox import launch, supervisor
+    from golive_sandbox.options import Options
     from golive_sandbox.scenarios import table
     from golive_sandbox.servers import build
+    from golive_sandbox.traffic import MOST_RATE
 
     folder = _folder(arguments)
     folder.check()
     table.named(arguments.scenario)
+    if not 0 <= arguments.rate <= MOST_RATE:
+        raise SandboxError(f"expected --rate: a number from 0 to {MOST_RATE:g}; got {arguments.rate:g}")
+    options = Options(arguments.scenario, arguments.rate, arguments.until_exit, arguments.remove)
     if arguments.detach:
-        launch.launch(folder, arguments.scenario, sys.stdout, detached=True, until_exit=arguments.until_exit)
+        launch.launch(folder, options, sys.stdout, detached=True)
         _say(_to_try(folder))
         return
     built = build.ensure(sys.stdout)
     # A supervisor in the background is followed by the process that launched it, which prints the commands itself.
     ready = (lambda: _say(_to_try(folder))) if sys.stdout.isatty() or sys.stdin.isatty() else (lambda: None)
-    supervisor.run(
-        folder, built, arguments.scenario, _say, ready, remove=arguments.remove, until_exit=arguments.until_exit
-    )
+    supervisor.run(folder, built, options, _say, ready)
 
 
 def _to_try(folder: Folder) -> str:

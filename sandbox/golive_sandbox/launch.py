@@ -13,6 +13,7 @@ from typing import TextIO
 from golive_sandbox import files
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.folder import Folder
+from golive_sandbox.options import Options
 from golive_sandbox.processes import Identity, die_with_parent, end
 from golive_sandbox.servers.build import ensure
 
@@ -47,7 +48,7 @@ class Launched:
             files.remove(self.folder.root)  # gone already, unless it was killed
 
 
-def launch(folder: Folder, scenario: str, out: TextIO, *, detached: bool, until_exit: int | None = None) -> Launched:
+def launch(folder: Folder, options: Options, out: TextIO, *, detached: bool) -> Launched:
     """Build what is missing, start a supervisor and return when its world is up.
 
     ``detached``: it goes on when this process ends; otherwise it takes itself down then, however this process ended,
@@ -58,7 +59,7 @@ def launch(folder: Folder, scenario: str, out: TextIO, *, detached: bool, until_
     ensure(out)
     folder.log.parent.mkdir(parents=True, exist_ok=True)
     folder.marker.touch()
-    launched = Launched(folder, _start(folder, scenario, detached=detached, until_exit=until_exit), detached=detached)
+    launched = Launched(folder, _start(folder, options, detached=detached), detached=detached)
     try:
         _follow(launched, out)
     except BaseException:
@@ -67,9 +68,10 @@ def launch(folder: Folder, scenario: str, out: TextIO, *, detached: bool, until_
     return launched
 
 
-def _start(folder: Folder, scenario: str, *, detached: bool, until_exit: int | None) -> subprocess.Popen[bytes]:
-    arguments = ["up", "--dir", str(folder.root), "--scenario", scenario, *([] if detached else ["--remove"])]
-    arguments += [] if until_exit is None else ["--until-exit", str(until_exit)]
+def _start(folder: Folder, options: Options, *, detached: bool) -> subprocess.Popen[bytes]:
+    arguments = ["up", "--dir", str(folder.root), "--scenario", options.scenario, "--rate", f"{options.rate:g}"]
+    arguments += [] if detached else ["--remove"]
+    arguments += [] if options.until_exit is None else ["--until-exit", str(options.until_exit)]
     with folder.log.open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "golive_sandbox.cli", *arguments],

@@ -84,12 +84,13 @@ def _start(scenario: str) -> Session:
     from golive_sandbox.errors import SandboxError
     from golive_sandbox.folder import Folder
     from golive_sandbox.launch import launch
+    from golive_sandbox.options import Options
     from golive_sandbox.scenarios import table
 
     folder = Path(tempfile.mkdtemp(prefix="golive-sandbox-"))
     try:
         table.named(scenario)
-        return Session(launch(Folder(folder), scenario, sys.stdout, detached=False))
+        return Session(launch(Folder(folder), Options(scenario), sys.stdout, detached=False))
     except BaseException as trouble:
         files.remove(folder)
         if isinstance(trouble, SandboxError):

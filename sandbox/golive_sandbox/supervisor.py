@@ -20,6 +20,7 @@ from golive_sandbox.envoy import Envoy
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.folder import SUPERVISOR, Folder
 from golive_sandbox.ingress import Ingress
+from golive_sandbox.options import Options
 from golive_sandbox.plane import Plane
 from golive_sandbox.processes import Registry
 from golive_sandbox.registry.image_registry import ImageRegistry
@@ -38,50 +39,49 @@ _TOOLS = ("kubectl", "kubectl-argo-rollouts")
 def run(
     folder: Folder,
     built: Built,
-    scenario: str,
+    options: Options,
     say: Say,
     ready: Callable[[], None],
-    *,
-    remove: bool = False,
-    until_exit: int | None = None,
 ) -> None:
     """Run a sandbox in ``folder`` until it is told to end (SIGINT, SIGTERM, SIGHUP, or ``down`` on its socket).
 
     ``ready`` is called once, when everything is up. Raises ``SandboxError`` when something fails, at the start or
-    later; either way nothing is left running. ``remove``: nor is the folder left.
-    ``until_exit``: a process whose end is the sandbox's.
+    later; either way nothing is left running.
     """
-    table.named(scenario)  # a wrong name is told before anything starts
-    with folder.claimed(remove=remove) as sockets:
+    table.named(options.scenario)  # a wrong name is told before anything starts
+    with folder.claimed(remove=options.remove) as sockets:
         registry = Registry(folder.processes)
         registry.add(SUPERVISOR, os.getpid())
-        sandbox = _Sandbox(folder, built, sockets, registry, say)
+        sandbox = _Sandbox(folder, built, options, sockets, registry, say)
         with contextlib.suppress(asyncio.CancelledError):
-            asyncio.run(sandbox.run(scenario, ready, until_exit))
+            asyncio.run(sandbox.run(ready))
 
 
 class _Sandbox:
-    def __init__(self, folder: Folder, built: Built, sockets: Path, registry: Registry, say: Say) -> None:
+    def __init__(
+        self, folder: Folder, built: Built, options: Options, sockets: Path, registry: Registry, say: Say
+    ) -> None:
         self._folder = folder
         self._built = built
+        self._options = options
         self._sockets = sockets
         self._registry = registry
         self._say = say
         self._began = time.monotonic()
 
-    async def run(self, scenario: str, ready: Callable[[], None], until_exit: int | None) -> None:
+    async def run(self, ready: Callable[[], None]) -> None:
         """Up, until the end."""
         self._died: asyncio.Future[SandboxError] = asyncio.get_running_loop().create_future()
         self._end_on_signals()
         async with AsyncExitStack() as up:
-            if until_exit is not None:
-                _end_with(until_exit, up)
+            if self._options.until_exit is not None:
+                _end_with(self._options.until_exit, up)
             up.callback(self._say, "All gone.")
             plane = await up.enter_async_context(self._plane())
             self._watch_over(plane.failed(), up=up)
-            worlds = await self._or_death(self._populate(plane, scenario, up))
+            worlds = await self._or_death(self._populate(plane, up))
             ended = asyncio.Event()
-            await up.enter_async_context(self._control(worlds, plane, scenario, ended))
+            await up.enter_async_context(self._control(worlds, plane, ended))
             self._say(f"Ready after {time.monotonic() - self._began:.1f} s.")
             ready()
             await self._or_death(ended.wait())
@@ -112,7 +112,7 @@ class _Sandbox:
         finally:
             await plane.stop()
 
-    async def _populate(self, plane: Plane, scenario: str, up: AsyncExitStack) -> Worlds:
+    async def _populate(self, plane: Plane, up: AsyncExitStack) -> Worlds:
         plane.kubeconfig("golive-admin", ["system:masters"], DEFAULT).write(self._folder.kubeconfig)
         self._link_tools()
         self._say("Starting the image registry (usually 1 s) ...")
@@ -144,7 +144,9 @@ class _Sandbox:
         worlds = Worlds(plane, self._folder.root, images, place)
         up.push_async_callback(worlds.stop)
         # At once: Prometheus tells what it discovers 5 s after its start and not before.
-        await asyncio.gather(argo.until_alive(plane), worlds.create(DEFAULT, scenario, self._say))
+        await asyncio.gather(
+            argo.until_alive(plane), worlds.create(DEFAULT, self._options.scenario, self._say, self._options.rate)
+        )
         return worlds
 
     def _link_tools(self) -> None:
@@ -154,7 +156,7 @@ class _Sandbox:
             (folder / name).symlink_to(self._built.binary(name))
 
     @asynccontextmanager
-    async def _control(self, worlds: Worlds, plane: Plane, scenario: str, ended: asyncio.Event) -> AsyncIterator[None]:
+    async def _control(self, worlds: Worlds, plane: Plane, ended: asyncio.Event) -> AsyncIterator[None]:
         async def handle(request: Json, say: Say) -> Json:
             if text(request, "do") == "down":
                 ended.set()
@@ -168,7 +170,7 @@ class _Sandbox:
             "pid": os.getpid(),
             "server": plane.server,
             "address": worlds.address,
-            "scenario": scenario,
+            "scenario": self._options.scenario,
             "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         files.write(self._folder.ready, json.dumps(facts, indent=1) + "\n")

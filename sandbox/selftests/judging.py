@@ -15,10 +15,11 @@ from pathlib import Path
 from types import TracebackType
 
 from golive_sandbox.errors import SandboxError
-from golive_sandbox.scenarios.table import SCENARIOS, Scenario
+from golive_sandbox.scenarios.table import SCENARIOS, Found, Scenario
 from golive_sandbox.types import Json, dig, items, mapping, text
 from golive_sandbox.worlds import DEFAULT
 from selftests.sandboxes import ROLLOUT, ROOT, Sandbox, running_sandbox
+from selftests.traces import Place, Traces
 
 _AT_ONCE = 6  # a world and its suite wait for the cluster far more than they compute
 _SUITE_SECONDS = 120
@@ -42,9 +43,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A scenario, the Rollout before and after the suite, what Argo's own tool says, and the run after healing.
+    """A scenario, the Rollout before and after the suite, what Argo's own tool says, and what its faults left.
 
-    ``healed`` is ``None`` where an earlier scenario of the table has had all these faults healed.
+    ``traces`` is ``None`` for a scenario that is not one of ``TRACED``.
     """
 
     scenario: Scenario
@@ -52,21 +53,24 @@ class Judged:
     before: Json
     after: Json
     argo: str
-    healed: Run | None
+    traces: Traces | None
 
 
 def _first_of_each_fault() -> list[Scenario]:
     seen: set[str] = set()
     found = []
     for scenario in SCENARIOS:
-        if not seen.issuperset(scenario.faults):
+        if scenario.rollback is not Found.CANARY and not seen.issuperset(scenario.faults):
             found.append(scenario)
-        seen.update(scenario.faults)
+            seen.update(scenario.faults)
     return found
 
 
-HEALED = _first_of_each_fault()
-"""The scenarios that are healed and judged again: each fault once."""
+TRACED = _first_of_each_fault()
+"""The scenarios whose faults are healed, to see that nothing is left: each fault once.
+
+Not those whose canary the suite takes back, which leaves the release's pods for a while.
+"""
 
 
 def suite(settings: Path) -> Run:
@@ -104,32 +108,38 @@ class Judging(AbstractContextManager["Judging"]):
 
     def _shared(self, scenario: Scenario) -> Judged:
         world = re.sub("[^a-z0-9]+", "-", scenario.name)[:40].strip("-")
-        made = self._sandbox.ask("create-world", world=world, scenario=scenario.name)
-        judged = _judge(self._sandbox, scenario, world, Path(text(made, "golive_toml")))
+        made = self._sandbox.ask("create-world", world=world)
+        judged = _judge(scenario, Place(self._sandbox, world, Path(text(made, "golive_toml")).parent))
         self._cleaners.submit(self._sandbox.ask, "delete-world", world=world)
         return judged
 
     def _own(self, scenario: Scenario) -> Judged:
-        with running_sandbox(scenario.name) as sandbox:
-            return _judge(sandbox, scenario, DEFAULT, sandbox.folder.root / "golive.toml")
+        with running_sandbox() as sandbox:
+            return _judge(scenario, Place(sandbox, DEFAULT, sandbox.folder.root))
 
 
-def _judge(sandbox: Sandbox, scenario: Scenario, world: str, settings: Path) -> Judged:
+def _judge(scenario: Scenario, place: Place) -> Judged:
+    sandbox, world = place.sandbox, place.name
+    clean = place.snapshot() if scenario in TRACED else {}
+    for fault in scenario.faults:
+        sandbox.ask("break", world=world, fault=fault)
     before = _rollout(sandbox, world)
-    run = suite(settings)
+    run = suite(place.folder / "golive.toml")
     after = _rollout(sandbox, world)
     argo = sandbox.kubectl(world, "argo", "rollouts", "get", "rollout", ROLLOUT, "--no-color") if after else ""
-    if scenario not in HEALED:
+    if scenario not in TRACED:
         return Judged(scenario, run, before, after, argo, None)
+    broken = place.snapshot()
     for fault in reversed(scenario.faults):
         sandbox.ask("heal", world=world, fault=fault)
-    return Judged(scenario, run, before, after, argo, suite(settings))
+    return Judged(scenario, run, before, after, argo, Traces(clean, broken, place.snapshot()))
 
 
 def _rollout(sandbox: Sandbox, world: str) -> Json:
     """What is the Rollout's own; empty where there is none."""
     try:
-        found = sandbox.get(world, "rollout", ROLLOUT)
+        path = f"/apis/argoproj.io/v1alpha1/namespaces/{world}/rollouts/{ROLLOUT}"
+        found: Json = json.loads(sandbox.read(path))
     except (AssertionError, SandboxError):
         return {}
     kept = ("phase", "abort", "currentPodHash", "stableRS", "currentStepIndex", "promoteFull")

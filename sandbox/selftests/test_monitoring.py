@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -89,72 +89,6 @@ def test_the_suite_s_user_changes_nothing_there(watched: Watched, words: str) ->
     driver = ("--kubeconfig", str(watched.folder / "driver.kubeconfig"))
     said = watched.sandbox.kubectl(watched.namespace, *driver, "auth", "can-i", *words.split(), "-q", fails=True)
     assert said == ""
-
-
-def seen_of_prometheus(watched: Watched) -> Json:
-    return watched.ask("/api/v1/query", {"query": "up"})
-
-
-def refused(path: str, words: str) -> Callable[[Watched], bool]:
-    return lambda watched: words in watched.raw(watched.prometheus + path, fails=True)
-
-
-def answered(path: str, words: str) -> Callable[[Watched], bool]:
-    return lambda watched: words in watched.raw(watched.prometheus + path)
-
-
-def rule(name: str, key: str, value: str) -> Callable[[Watched], bool]:
-    return lambda watched: text(watched.rules()[name], key).startswith(value)
-
-
-def routed(*wanted: bool) -> Callable[[Watched], bool]:
-    """Whether the routes of each of the pair still lead to a receiver of PagerDuty, first of all."""
-
-    def look(watched: Watched) -> bool:
-        texts = [text for _, text in sorted(watched.routing().items())]
-        return [_pages(text) for text in texts] == list(wanted)
-
-    return look
-
-
-def _pages(config: str) -> bool:
-    return "pagerduty_configs" in config and "  routes:\n  - receiver: pagerduty" in config
-
-
-UP = "/api/v1/query?query=up"
-EFFECTS: dict[str, Callable[[Watched], bool]] = {
-    "prometheus-down": refused(UP, "no endpoints available"),
-    "prometheus-not-ready": refused("/-/ready", "unable to handle the request"),
-    "prometheus-slow": refused(UP, "imeout"),
-    "prometheus-html": answered(UP, "<h1>Sign in to continue</h1>"),
-    "prometheus-cut": refused(UP, "stream error"),
-    "prometheus-huge": lambda watched: len(watched.raw(watched.prometheus + UP)) > 64_000_000,
-    "prometheus-other-type": lambda watched: dig(seen_of_prometheus(watched), "data", "resultType") == "string",
-    "prometheus-warnings": lambda watched: "remote_read" in str(seen_of_prometheus(watched)["warnings"]),
-    "rule-missing": lambda watched: "MaestroErrorBudgetBurnFast" not in watched.rules(),
-    "rule-failing": rule("MaestroTargetDown", "lastError", "found duplicate series for the match group"),
-    "rule-never-evaluated": rule("MaestroTargetDown", "lastEvaluation", "0001-01-01T00:00:00Z"),
-    "rules-stale": rule("MaestroTargetDown", "health", "ok"),
-    "alertmanager-one-down": lambda watched: [*watched.routing()] == ["alertmanager-0"],
-    "alertmanager-down": lambda watched: watched.routing() == {},
-    "alertmanager-route-missing": routed(False, False),
-    "alertmanager-route-shadowed": routed(False, False),
-    "alertmanager-receiver-without-pagerduty": routed(False, False),
-    "alertmanager-pair-differs": routed(True, False),
-    "alertmanager-html": lambda watched: "Sign in" in watched.alertmanagers("/-/ready")["alertmanager-1"],
-}
-"""What somebody sees who asks through the API server while a fault is on."""
-
-
-@pytest.mark.parametrize("fault", EFFECTS)
-def test_a_fault_is_seen_through_the_api_server_and_then_no_more(watched: Watched, fault: str) -> None:
-    healthy = rule("MaestroTargetDown", "health", "ok")
-    watched.sandbox.ask("break", world=watched.world, fault=fault)
-    assert EFFECTS[fault](watched)
-    watched.sandbox.ask("heal", world=watched.world, fault=fault)
-    assert routed(True, True)(watched)
-    assert healthy(watched)
-    assert "warnings" not in seen_of_prometheus(watched)
 
 
 def test_a_fault_that_is_healed_without_having_been_on_is_refused(watched: Watched) -> None:

@@ -10,8 +10,9 @@ from golive_sandbox.scenarios.faults import FAULTS
 from golive_sandbox.scenarios.table import CLEAN, SCENARIOS, Found, Scenario, Verdict
 from golive_sandbox.types import Json, dig, items, text
 from golive_sandbox.world.release import STABLE_TAG
-from selftests.judging import HEALED, Judged, Judging
+from selftests.judging import TRACED, Judged, Judging
 from selftests.sandboxes import ROOT, image
+from selftests.traces import SILENT
 
 OBSERVED = {
     "wrong-cluster": "kube-system",
@@ -185,12 +186,13 @@ def test_a_canary_stays_where_it_is_while_nothing_is_wrong_or_the_cluster_is_ano
     assert dig(judged.after, "status", "phase") == "Paused"
 
 
-@rows(HEALED)
-def test_healed_the_world_is_go_again(judged: Judged) -> None:
-    assert judged.healed is not None
-    assert judged.healed.exit == 0, judged.healed.output
-    assert judged.healed.verdict["verdict"] == "GO"
-    assert judged.healed.verdict["rollback"] is None
+@rows(TRACED)
+def test_healed_faults_leave_no_trace(judged: Judged) -> None:
+    traces = judged.traces
+    assert traces is not None
+    assert SILENT not in traces.clean
+    assert traces.healed == traces.clean
+    assert (traces.broken != traces.clean) is bool(judged.scenario.faults)
 
 
 def implemented() -> set[str]:
@@ -215,5 +217,5 @@ def test_every_criterion_of_preflight_that_is_built_passes_in_a_clean_world(judg
 
 def test_every_fault_is_part_of_a_scenario() -> None:
     used = {fault for one in SCENARIOS for fault in one.faults}
-    assert used == {fault.name for fault in FAULTS} == {fault for one in HEALED for fault in one.faults}
+    assert used == {fault.name for fault in FAULTS}
     assert len({one.name for one in SCENARIOS}) == len(SCENARIOS)

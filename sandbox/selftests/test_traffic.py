@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from golive_sandbox.errors import SandboxError
+from golive_sandbox.traffic import DEFAULT_RATE, SMALL_RATE
 from golive_sandbox.types import Json, JsonValue, dig, items, mapping, number, text
 from selftests.harness import eventually
 from selftests.sandboxes import Sandbox, cli
 
 STABLE, RELEASE = "1.4.2", "1.5.0"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _busy(sandbox: Sandbox) -> Iterator[None]:
+    """As much traffic as a user's sandbox has."""
+    sandbox.ask("traffic", act="rate", rate=f"{DEFAULT_RATE:g}")
+    yield
+    sandbox.ask("traffic", act="rate", rate=f"{SMALL_RATE:g}")
 
 
 def traffic(sandbox: Sandbox, act: str = "counts", **more: str) -> Json:

@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 from golive_sandbox.types import Json, items, mapping, text
 from selftests.sandboxes import Sandbox
 
-_SECONDS = 2
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -23,11 +22,10 @@ class Watched:
         self.namespace = f"{world}-monitoring"
         self.prometheus = f"/api/v1/namespaces/{self.namespace}/services/prometheus:9090/proxy"
 
-    def raw(self, path: str, query: Mapping[str, str] = _NONE, *, fails: bool = False) -> str:
-        """The body of an answer; what kubectl says when there has to be none."""
-        options = (f"--request-timeout={_SECONDS}s", "--kubeconfig", str(self.folder / "driver.kubeconfig"))
+    def raw(self, path: str, query: Mapping[str, str] = _NONE) -> str:
+        """The body of an answer. Raises ``AssertionError`` when it is no success."""
         target = f"{path}?{urlencode(query)}" if query else path
-        return self.sandbox.kubectl(self.world, *options, "get", "--raw", target, fails=fails)
+        return self.sandbox.read(target, self.folder / "driver.kubeconfig")
 
     def ask(self, path: str, query: Mapping[str, str] = _NONE) -> Json:
         """What Prometheus answers."""
@@ -49,7 +47,8 @@ class Watched:
 
     def alertmanagers(self, path: str) -> dict[str, str]:
         """The body that each Alertmanager answers, by its Deployment."""
-        pods = items(self.sandbox.get(self.namespace, "pods", "-l", "app.kubernetes.io/name=alertmanager"), "items")
+        selector = urlencode({"labelSelector": "app.kubernetes.io/name=alertmanager"})
+        pods = self.sandbox.items(f"/api/v1/namespaces/{self.namespace}/pods?{selector}")
         return {
             text(pod, "metadata", "labels", "app.kubernetes.io/instance"): self.raw(
                 f"/api/v1/namespaces/{self.namespace}/pods/{text(pod, 'metadata', 'name')}:9093/proxy{path}"

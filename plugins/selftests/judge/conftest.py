@@ -28,7 +28,17 @@ def world() -> Iterator[Path]:
     """The folder of a running sandbox; short, because sockets are in it."""
     folder = tempfile.mkdtemp(prefix="gj", dir="/tmp")
     try:
-        _sandbox("up", "--detach", "--until-exit", str(os.getpid()), "--dir", f"{folder}/w", deadline=_UP_SECONDS)
+        _sandbox(
+            "up",
+            "--detach",
+            "--rate",
+            "20",
+            "--until-exit",
+            str(os.getpid()),
+            "--dir",
+            f"{folder}/w",
+            deadline=_UP_SECONDS,
+        )
         yield Path(folder, "w")
     finally:
         _sandbox("down", "--dir", f"{folder}/w", deadline=_DOWN_SECONDS)
