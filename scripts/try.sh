@@ -7,5 +7,5 @@ cd "$(dirname "$0")/.."
 make_environment ".[sandbox]"
 step "The servers: Kubernetes, Argo Rollouts, Prometheus, a registry (built once, usually 8 to 10 minutes; then nothing)"
 .venv/bin/golive-sandbox build
-step "The preflight on a sandbox (usually 15 seconds)"
+step "The preflight on a sandbox (usually 30 seconds)"
 exec .venv/bin/python -m pytest -m preflight --sandbox "$@"
