@@ -254,6 +254,13 @@ def _routes_to_pagerduty(one: Replica, settings: Settings, evidence: Recorder) -
         "continue: true",
     )
 
+    inhibited = one.inhibitors(status, place.labels)
+    evidence.check(
+        not inhibited,
+        expected=f"no firing alert inhibits {{{labels}}} at {one.name}",
+        observed=", ".join(inhibited)[:500] or "none",
+        fix="end what fires, or correct inhibit_rules of alertmanager.yml: while it fires nobody is paged",
+    )
     evidence.check(
         not silenced,
         expected=f"{one.name} has no active silence for {{{labels}}}",
