@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from golive_fixtures.scraping import watched
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from golive.config import Settings
     from golive.evidence import Recorder
     from golive.servers import Reached
     from golive_fixtures.alert_routes import Routed
     from golive_fixtures.alerts import Alerts, Replica
-    from golive_fixtures.metrics import Look, Metrics, Scrape, ServerMetrics
-    from golive_fixtures.promapi import Row, RuleState
+    from golive_fixtures.metrics import Metrics, Scrape, ServerMetrics
+    from golive_fixtures.promapi import RuleState
     from golive_fixtures.reach import PodState
+    from golive_fixtures.scraping import Age, Seen
 
 
 @pytest.mark.p0
@@ -98,69 +101,46 @@ def test_prometheus_is_up_and_scrapes_the_server(
         observed=f"{answer.status} {answer.text[:200].strip()}",
         fix="wait until it has read its write-ahead log, or read its log",
     )
-    pods, look = server_metrics.pods(), metrics.look()
-    intervals = _scraped(look, pods, settings, evidence)
-    for name in (settings.metrics.requests, f"{settings.metrics.durations}_count"):
-        _fresh(name, look, intervals, settings, evidence)
+    seen = watched(metrics, server_metrics, settings)
+    for row in seen.rows:
+        evidence.facts("asked Prometheus", query=row.query, answer=row.answer, age=f"{row.age:.3f} s")
+    _scraped(seen, settings, evidence)
+    for name, ages in seen.ages.items():
+        _fresh(name, seen.pods, ages, evidence)
 
 
-def _scraped(look: Look, pods: Sequence[str], settings: Settings, evidence: Recorder) -> dict[str, float]:
-    """Every pod is up; the scrape interval of each in seconds."""
-    label, chosen = settings.prometheus.pod_label, _selector(pods, settings)
-    up = look.query(f"max by ({label}) (up{chosen})")
-    _keep(up.described(), evidence)
-    found = {sample.labels.get(label, ""): sample.value for sample in up.samples}
-    down = [f"{pod} {'is not scraped' if pod not in found else 'is down'}" for pod in pods if found.get(pod) != 1]
+def _scraped(seen: Seen, settings: Settings, evidence: Recorder) -> None:
+    """Every pod is up, and asked again and again."""
+    down = [
+        f"{pod} {'is not scraped' if pod not in seen.up else 'is down'}" for pod in seen.pods if seen.up.get(pod) != 1
+    ]
     evidence.check(
         not down,
-        expected=f"up == 1 for each of the pods {', '.join(pods)}",
+        expected=f"up == 1 for each of the pods {', '.join(seen.pods)}",
         observed=", ".join(down) or "up is 1 for each",
         fix="read the page /targets of Prometheus: discovery, relabelling, network policy, or the pod itself",
     )
-    targets = [
-        target
-        for target in look.targets()
-        if target.labels.get(settings.prometheus.namespace_label) == settings.target.namespace
-    ]
-    intervals = {
-        pod: max((one.scrape_seconds for one in targets if one.labels.get(label) == pod), default=0.0) for pod in pods
-    }
-    unknown = [pod for pod, seconds in intervals.items() if not seconds > 0]
+    place, unknown = settings.prometheus, [pod for pod in seen.pods if not seen.intervals.get(pod, 0.0) > 0]
     evidence.check(
         not unknown,
         expected="an active target with its scrape interval for each pod",
-        observed=f"none for {', '.join(unknown)}" if unknown else f"every {max(intervals.values()):g} s",
-        fix=f"targets need the labels {settings.prometheus.namespace_label} and {label} (golive.toml: [prometheus])",
+        observed=f"none for {', '.join(unknown)}" if unknown else f"every {max(seen.intervals.values()):g} s",
+        fix=f"targets need the labels {place.namespace_label} and {place.pod_label} (golive.toml: [prometheus])",
     )
-    return intervals
 
 
-def _fresh(name: str, look: Look, intervals: dict[str, float], settings: Settings, evidence: Recorder) -> None:
-    label = settings.prometheus.pod_label
-    ages = look.query(f"time() - max by ({label}) (timestamp({name}{_selector(list(intervals), settings)}))")
-    _keep(ages.described(), evidence)
-    found = {sample.labels.get(label, ""): sample.value for sample in ages.samples}
+def _fresh(name: str, pods: Sequence[str], ages: Mapping[str, Age], evidence: Recorder) -> None:
     old = [
-        f"{pod} {f'{found[pod]:.1f} s old' if pod in found else 'has none'}"
-        for pod, seconds in intervals.items()
-        # The other way round, NaN would pass; a sample from the future is no better than an old one.
-        if not -seconds <= found.get(pod, float("nan")) <= 2 * seconds
+        f"{pod} {f'{ages[pod].seconds:.1f} s old' if pod in ages else 'has none'}"
+        for pod in pods
+        if pod not in ages or not ages[pod].fresh
     ]
     evidence.check(
         not old,
         expected=f"the newest sample of {name} of each pod is younger than two scrape intervals",
-        observed=", ".join(old) or f"the oldest is {max(found.values()):.1f} s old",
+        observed=", ".join(old) or f"the oldest is {max(one.seconds for one in ages.values()):.1f} s old",
         fix="a pod that tells no such series, its own timestamps, or a Prometheus that lags: compare its page /targets",
     )
-
-
-def _keep(row: Row, evidence: Recorder) -> None:
-    evidence.facts("asked Prometheus", query=row.query, answer=row.answer, age=f"{row.age:.3f} s")
-
-
-def _selector(pods: Sequence[str], settings: Settings) -> str:
-    place = settings.prometheus
-    return f'{{{place.namespace_label}="{settings.target.namespace}",{place.pod_label}=~"{"|".join(pods)}"}}'
 
 
 @pytest.mark.p0
@@ -204,8 +184,8 @@ def _evaluates(rule: RuleState, now: float, evidence: Recorder) -> None:
         state=rule.state,
     )  # fmt: skip
     evidence.check(
-        # The other way round, an age that is not a number would pass.
-        age is not None and age <= 2 * rule.interval_seconds,
+        # An evaluation in the future is one by a clock that was wrong: it says nothing of the last one.
+        age is not None and -rule.interval_seconds <= age <= 2 * rule.interval_seconds,
         expected=f"{title}: evaluated within two intervals of {rule.interval_seconds:g} s",
         observed=seen,
         fix="shorten the group's interval, or find out why Prometheus does not get round to it",
@@ -274,6 +254,13 @@ def _routes_to_pagerduty(one: Replica, settings: Settings, evidence: Recorder) -
         "continue: true",
     )
 
+    inhibited = one.inhibitors(status, place.labels)
+    evidence.check(
+        not inhibited,
+        expected=f"no firing alert inhibits {{{labels}}} at {one.name}",
+        observed=", ".join(inhibited)[:500] or "none",
+        fix="end what fires, or correct inhibit_rules of alertmanager.yml: while it fires nobody is paged",
+    )
     evidence.check(
         not silenced,
         expected=f"{one.name} has no active silence for {{{labels}}}",

@@ -14,6 +14,7 @@ HOST = re.compile(r"[a-z0-9][a-z0-9.\-]*(:[0-9]{1,5})?")
 METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 ROUTE = re.compile(r"/\S*")
+PREFIX = re.compile(r"(/[A-Za-z0-9._~\-]+)*")
 
 _Port = Annotated[int, Field(ge=1, le=65_535)]
 _Deadline = Annotated[float, Field(ge=0.5, le=120, allow_inf_nan=False)]
@@ -76,6 +77,8 @@ class Reached(Guarded):
     """Port of the Service and of the pods."""
     scheme: Literal["http", "https"] = "http"
     """What Service and pods speak."""
+    prefix: Annotated[str, shaped(PREFIX, "nothing, or a path such as /prometheus without a slash at its end")] = ""
+    """Where its paths begin (``--web.route-prefix``); one of an address stands in ``url``."""
     selector: _Selector
     """Label selector of its pods."""
     replicas: Annotated[int, Field(ge=1, le=20)] = 1
@@ -91,6 +94,12 @@ class Reached(Guarded):
     def proxy_name(self) -> str:
         """The Service's name in the API server's proxy and in ``resourceNames``: ``http:NAME:PORT``."""
         return f"{self.scheme}:{self.service}:{self.port}"
+
+    @model_validator(mode="after")
+    def _one_prefix(self) -> Reached:
+        if self.url is not None and self.prefix:
+            raise ValueError("expected the prefix within url, found both")
+        return self
 
     @model_validator(mode="after")
     def _secret_on_the_way(self) -> Reached:
