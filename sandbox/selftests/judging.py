@@ -21,7 +21,7 @@ from golive_sandbox.worlds import DEFAULT
 from selftests.sandboxes import ROLLOUT, ROOT, Sandbox, running_sandbox
 from selftests.traces import Place, Traces
 
-_AT_ONCE = 6  # a world and its suite wait for the cluster far more than they compute
+_AT_ONCE = 4  # a world and its suite wait for the cluster far more than they compute
 _SUITE_SECONDS = 120
 
 
