@@ -70,7 +70,10 @@ def launch(folder: Folder, scenario: str, out: TextIO, *, detached: bool, until_
 def _start(folder: Folder, scenario: str, *, detached: bool, until_exit: int | None) -> subprocess.Popen[bytes]:
     arguments = ["up", "--dir", str(folder.root), "--scenario", scenario, *([] if detached else ["--remove"])]
     arguments += [] if until_exit is None else ["--until-exit", str(until_exit)]
-    with folder.log.open("wb") as log:
+    # The lock is the log's, and the child's as long as it lives: two that start at once would write over each other.
+    with folder.log.open("ab") as log:
+        folder.lock(log)
+        log.truncate(0)
         return subprocess.Popen(
             [sys.executable, "-m", "golive_sandbox.cli", *arguments],
             stdin=subprocess.DEVNULL,
