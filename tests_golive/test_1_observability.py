@@ -141,7 +141,7 @@ def _fresh(name: str, look: Look, intervals: dict[str, float], settings: Setting
     _keep(ages.described(), evidence)
     found = {sample.labels.get(label, ""): sample.value for sample in ages.samples}
     old = [
-        f"{pod} {f'{found[pod]:.1f} s old' if pod in found else 'has none'}"
+        f"{pod} {f'{found[pod]:.1f} s old' if pod in found else 'has none that a query sees'}"
         for pod, seconds in intervals.items()
         # The other way round, NaN would pass; a sample from the future is no better than an old one.
         if not -seconds <= found.get(pod, float("nan")) <= 2 * seconds
@@ -155,7 +155,7 @@ def _fresh(name: str, look: Look, intervals: dict[str, float], settings: Setting
 
 
 def _keep(row: Row, evidence: Recorder) -> None:
-    evidence.facts("asked Prometheus", query=row.query, answer=row.answer, age=f"{row.age:.3f} s")
+    evidence.facts("asked Prometheus", query=row.query, answer=row.answer, age=f"answered {row.age:.3f} s ago")
 
 
 def _selector(pods: Sequence[str], settings: Settings) -> str:
