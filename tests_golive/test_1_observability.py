@@ -103,7 +103,7 @@ def test_prometheus_is_up_and_scrapes_the_server(
     )
     seen = watched(metrics, server_metrics, settings)
     for row in seen.rows:
-        evidence.facts("asked Prometheus", query=row.query, answer=row.answer, age=f"{row.age:.3f} s")
+        evidence.facts("asked Prometheus", query=row.query, answer=row.answer, age=f"answered {row.age:.3f} s ago")
     _scraped(seen, settings, evidence)
     for name, ages in seen.ages.items():
         _fresh(name, seen.pods, ages, evidence)
@@ -131,7 +131,7 @@ def _scraped(seen: Seen, settings: Settings, evidence: Recorder) -> None:
 
 def _fresh(name: str, pods: Sequence[str], ages: Mapping[str, Age], evidence: Recorder) -> None:
     old = [
-        f"{pod} {f'{ages[pod].seconds:.1f} s old' if pod in ages else 'has none'}"
+        f"{pod} {f'{ages[pod].seconds:.1f} s old' if pod in ages else 'has none that a query sees'}"
         for pod in pods
         if pod not in ages or not ages[pod].fresh
     ]

@@ -67,6 +67,16 @@ class Recorder:
         """Whether at least one claim was made, and said what it saw."""
         return any(seen.strip() for _, seen in self._claims)
 
+    @property
+    def held(self) -> tuple[tuple[str, str], ...]:
+        """The claims so far and what was seen of each, but for one that did not hold."""
+        return tuple(self._claims if self.failed is None else self._claims[:-1])
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The pieces of evidence as the journal holds them."""
+        return tuple(as_note(name, content) for name, content in self.notes)
+
     def attach(self, name: str, content: str) -> None:
         """Keep a piece of evidence: what was read, from where."""
         more = len(content) - MOST_TEXT
@@ -103,5 +113,5 @@ class Recorder:
             "expected": self.expected,
             "observed": self.observed,
             "fix": self.fix,
-            "evidence": [as_note(name, content) for name, content in self.notes],
+            "evidence": [*self.kept],
         }

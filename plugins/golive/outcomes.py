@@ -11,7 +11,7 @@ import pytest
 from golive.collecting import ID
 from golive.criterion import Outcome, Ratified
 from golive.errors import GoliveError, JournalError
-from golive.evidence import ClaimFailed, Recorder
+from golive.evidence import ClaimFailed, Recorder, as_note
 from golive.journal import Journal
 from golive.types import Json
 from golive.verdict import NO_CLAIM
@@ -83,7 +83,10 @@ def entry_of(
     data = state.recorder.to_json()
     row = ratified.get(item.stash[ID])
     if outcome is not Outcome.PASSED and not (outcome is Outcome.FAILED and state.recorder.failed):
-        data["expected"] = data["expected"] or (row.title if row else "")
+        # Claims that held until then are not what was expected beside what went wrong.
+        held = [f"{one} | {seen}" for one, seen in state.recorder.held]
+        data["evidence"] = [*state.recorder.kept, *([as_note("claims that held", "\n".join(held))] if held else [])]
+        data["expected"] = row.title if row else ""
         data["observed"] = _why(call, report, called=state.called)
         data["fix"] = data["fix"] or "make it observable and run the stage again; nothing was observed to be wrong"
     seconds = time.monotonic() - state.began

@@ -145,7 +145,7 @@ def only_session(reports: Path, who: str) -> Iterator[int]:
         reports.mkdir(parents=True, exist_ok=True)
         file = (reports / _SESSION).open("a+")
     except OSError as error:
-        raise JournalError(f"{reports}: expected a folder to keep reports in, found: {error.strerror}") from error
+        raise JournalError(_no_folder(reports, error)) from error
     with file:
         try:
             # Once more after a moment: ``golive status`` holds it for as long as it takes to see that nobody does.
@@ -156,10 +156,19 @@ def only_session(reports: Path, who: str) -> Iterator[int]:
                 f"{reports}: expected no other session, found one: {file.read().strip() or 'starting'}; "
                 "wait for it, or give this one its own --golive-report-dir"
             ) from error
-        file.truncate(0)
-        file.write(who)
-        file.flush()
+        try:
+            file.truncate(0)
+            file.write(who)
+            file.flush()
+        except OSError as error:  # a full disk; what was not written would be tried once more when the file is closed
+            with contextlib.suppress(OSError):
+                file.close()
+            raise JournalError(_no_folder(reports, error)) from error
         yield file.fileno()
+
+
+def _no_folder(reports: Path, error: OSError) -> str:
+    return f"{reports}: expected a folder to keep reports in, found: {error.strerror}"
 
 
 def session_holder(reports: Path) -> str:

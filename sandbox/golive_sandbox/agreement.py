@@ -82,45 +82,44 @@ class _Reader:
         self._world = world
         self._traffic = traffic
         self._place = place
+        self._versions: dict[str, str] = {}
+        """The version of each hash, of pods too that ended since: Envoy goes on telling what it sent them."""
 
     async def read(self, session: aiohttp.ClientSession) -> _Reading:
         """All counters at this moment, while nothing is asked."""
         paused_at = time.time()
         now = await self._traffic.counts()
         running = await servers(self._world.api, self._world.namespace)
-        own, versions = await self._servers(session, running)
-        sources = {"generator": now.by_version, "envoy": await self._envoy(versions), "servers": own}
+        own = await self._servers(session, running)
+        sources = {"generator": now.by_version, "envoy": await self._envoy(), "servers": own}
         if not await self._world.api.gone(f"/api/v1/namespaces/{self._monitoring}/services/prometheus"):
             await self._until_scraped(session, len(running), paused_at)
-            sources["prometheus"] = await self._prometheus(session, versions)
+            sources["prometheus"] = await self._prometheus(session)
         return _Reading(sources, now.failed)
 
     @property
     def _monitoring(self) -> str:
         return f"{self._world.namespace}-monitoring"
 
-    async def _servers(
-        self, session: aiohttp.ClientSession, running: Sequence[Server]
-    ) -> tuple[dict[str, int], dict[str, str]]:
-        """What the running pods count, by version, and the version of each hash."""
+    async def _servers(self, session: aiohttp.ClientSession, running: Sequence[Server]) -> dict[str, int]:
+        """What the running pods count, by version."""
         counts: dict[str, int] = {}
-        versions: dict[str, str] = {}
         for server, said in zip(
             running, await asyncio.gather(*(_get(session, f"{one.url}/metrics") for one in running)), strict=True
         ):
             found = _VERSION.search(said)
             if found is None:
                 raise SandboxError(f"pod {server.pod}: expected build_info on /metrics, found none")
-            versions[server.hash] = found[1]
+            self._versions[server.hash] = found[1]
             counts[found[1]] = counts.get(found[1], 0) + sum(int(one) for one in _SERIES.findall(said))
-        return counts, versions
+        return counts
 
-    async def _envoy(self, versions: Mapping[str, str]) -> dict[str, int]:
+    async def _envoy(self) -> dict[str, int]:
         counts: dict[str, int] = {}
         for cluster, count in (await self._place.envoy.counters()).items():
             namespace, _, version = cluster.split(".")[:3]
             if namespace == self._world.namespace:
-                _add(counts, versions, version, count)
+                self._add(counts, version, count)
         return counts
 
     async def _until_scraped(self, session: aiohttp.ClientSession, pods: int, since: float) -> None:
@@ -134,12 +133,17 @@ class _Reader:
             f"Prometheus has scraped {pods} pods", scraped, lambda seen: seen >= pods, deadline=_SCRAPE_SECONDS
         )
 
-    async def _prometheus(self, session: aiohttp.ClientSession, versions: Mapping[str, str]) -> dict[str, int]:
+    async def _prometheus(self, session: aiohttp.ClientSession) -> dict[str, int]:
         counts: dict[str, int] = {}
         series = f'http_requests_total{{namespace="{self._world.namespace}",route=~"{_ROUTES}.*"}}'
         for version, value in await self._query(session, f"sum by ({_HASH_LABEL}) ({series})"):
-            _add(counts, versions, version, int(float(value)))
+            self._add(counts, version, int(float(value)))
         return counts
+
+    def _add(self, counts: dict[str, int], by_hash: str, count: int) -> None:
+        """To the version of that hash; one whose pods were never seen is kept under its hash."""
+        version = self._versions.get(by_hash, by_hash)
+        counts[version] = counts.get(version, 0) + count
 
     async def _query(self, session: aiohttp.ClientSession, query: str) -> list[tuple[str, str]]:
         """Hash and value of each sample."""
@@ -161,12 +165,6 @@ async def _get(session: aiohttp.ClientSession, url: str) -> str:
             return await answer.text()
     except (OSError, aiohttp.ClientError, TimeoutError) as silent:
         raise SandboxError(f"{url} does not answer: {silent!r}") from silent
-
-
-def _add(counts: dict[str, int], versions: Mapping[str, str], by_hash: str, count: int) -> None:
-    """To the version of that hash; one whose pods are all gone is kept under its hash."""
-    version = versions.get(by_hash, by_hash)
-    counts[version] = counts.get(version, 0) + count
 
 
 def _difference(before: Counts, after: Counts) -> dict[str, int]:

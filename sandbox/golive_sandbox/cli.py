@@ -26,7 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"golive-sandbox: {trouble}\n")
         return _ERROR
     except KeyboardInterrupt:
-        sys.stderr.write("golive-sandbox: interrupted; nothing is left running\n")
+        # What `up` started is gone by now; the others only asked a sandbox, which goes on.
+        more = "; nothing is left running" if command in (_up, _build) else ""
+        sys.stderr.write(f"golive-sandbox: interrupted{more}\n")
         return _INTERRUPTED
     return 0
 

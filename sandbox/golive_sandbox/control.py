@@ -18,7 +18,7 @@ _ANSWER_SECONDS = 180.0  # the longest fault waits twice for pods on a busy mach
 
 
 async def serve(path: Path, handle: Handler) -> asyncio.Server:
-    """Answer requests with ``handle``; a ``SandboxError`` it raises becomes the answer's ``error``."""
+    """Answer requests with ``handle``; a ``SandboxError`` or ``OSError`` becomes the answer's ``error``."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         def send(line: Json) -> None:
@@ -28,6 +28,8 @@ async def serve(path: Path, handle: Handler) -> asyncio.Server:
             request: Json = json.loads(await reader.readline())
             send({"done": await handle(request, lambda words: send({"say": words}))})
         except SandboxError as trouble:
+            send({"error": str(trouble)})
+        except OSError as trouble:  # a full disk, say: the sandbox goes on
             send({"error": str(trouble)})
         except ValueError as trouble:
             send({"error": f"expected one line of JSON: {trouble}"})

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any
 
 from golive_sandbox import files
 from golive_sandbox.errors import SandboxError
@@ -113,7 +113,7 @@ class Folder:
         self.state.mkdir(parents=True, exist_ok=True)
         files.write(self.marker, "This folder belongs to golive-sandbox, which writes over its files.\n")
         with (self.root / ".golive-sandbox.lock").open("a") as lock:
-            self._lock(lock)
+            self.lock(lock)
             self.end_leftovers()
             self.clear()
             with self._sockets() as sockets:
@@ -124,9 +124,10 @@ class Folder:
                     if remove:
                         files.remove(self.root)
 
-    def _lock(self, lock: TextIO) -> None:
+    def lock(self, file: IO[Any]) -> None:
+        """Hold one of our files for this process and the children that get it. Raises ``SandboxError``."""
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise SandboxError(
                 f"a sandbox is starting or ending in {self.root}: wait for it, or use another --dir"

@@ -72,7 +72,10 @@ def _start(folder: Folder, options: Options, *, detached: bool) -> subprocess.Po
     arguments = ["up", "--dir", str(folder.root), "--scenario", options.scenario, "--rate", f"{options.rate:g}"]
     arguments += [] if detached else ["--remove"]
     arguments += [] if options.until_exit is None else ["--until-exit", str(options.until_exit)]
-    with folder.log.open("wb") as log:
+    # The lock is the log's, and the child's as long as it lives: two that start at once would write over each other.
+    with folder.log.open("ab") as log:
+        folder.lock(log)
+        log.truncate(0)
         return subprocess.Popen(
             [sys.executable, "-m", "golive_sandbox.cli", *arguments],
             stdin=subprocess.DEVNULL,

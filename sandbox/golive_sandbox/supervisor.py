@@ -76,7 +76,7 @@ class _Sandbox:
         async with AsyncExitStack() as up:
             if self._options.until_exit is not None:
                 _end_with(self._options.until_exit, up)
-            up.callback(self._say, "All gone.")
+            up.callback(self._tell, "All gone.")
             plane = await up.enter_async_context(self._plane())
             self._watch_over(plane.failed(), up=up)
             worlds = await self._or_death(self._populate(plane, up))
@@ -85,7 +85,7 @@ class _Sandbox:
             self._say(f"Ready after {time.monotonic() - self._began:.1f} s.")
             ready()
             await self._or_death(ended.wait())
-            self._say("Taking the sandbox down ...")
+            self._tell("Taking the sandbox down ...")
 
     def _end_on_signals(self) -> None:
         task = asyncio.current_task()
@@ -93,15 +93,20 @@ class _Sandbox:
         loop = asyncio.get_running_loop()
 
         def end(number: signal.Signals) -> None:
-            self._say(f"{number.name}: taking the sandbox down ...")
             for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 # Once is enough; if the way down hangs, the next signal ends us at once, and our children with us.
                 loop.remove_signal_handler(one)
                 signal.signal(one, signal.SIG_DFL)
             task.cancel()
+            self._tell(f"{number.name}: taking the sandbox down ...")
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, end, number)
+
+    def _tell(self, words: str) -> None:
+        """On the way down, which goes on where nobody listens: the terminal is closed, or the disk full."""
+        with contextlib.suppress(OSError):
+            self._say(words)
 
     @asynccontextmanager
     async def _plane(self) -> AsyncIterator[Plane]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -95,6 +96,22 @@ def test_all_counters_agree_at_every_weight(sandbox: Sandbox, weight: int) -> No
         assert counted(found, source) == by_generator, source
     share, expected = by_generator.get(RELEASE, 0) / total, weight / 100
     assert abs(share - expected) <= 5 * math.sqrt(expected * (1 - expected) / total)
+
+
+def test_all_counters_agree_while_the_pods_of_an_aborted_release_end(sandbox: Sandbox) -> None:
+    sandbox.ask("break", fault="canary-aborted")
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            measured = pool.submit(sandbox.ask, "agreement", seconds="8")
+            eventually("its first reading", lambda: traffic(sandbox)["paused"], lambda now: now is True, seconds=10)
+            eventually("the end of it", lambda: traffic(sandbox)["paused"], lambda now: now is False, seconds=20)
+            sandbox.ask("heal", fault="canary-aborted")
+            found = measured.result()
+    finally:
+        if sandbox.broken("maestro"):
+            sandbox.ask("heal", fault="canary-aborted")
+    for source in mapping(found, "sources"):
+        assert counted(found, source) == counted(found, "generator"), source
 
 
 def test_no_request_fails_while_a_release_is_walked_promoted_and_taken_back(sandbox: Sandbox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -109,6 +110,35 @@ def test_ctrl_c_ends_a_sandbox_that_starts_or_is_up(place: Path, more: list[str]
     assert "Traceback" not in rest
     assert rest.endswith("All gone.\n" if code == 0 else "golive-sandbox: interrupted; nothing is left running\n")
     assert_nothing_is_left(place, found)
+
+
+def test_a_sandbox_ends_though_its_terminal_is_closed(place: Path) -> None:
+    process = subprocess.Popen(
+        cli_argv("up", "--dir", str(place)), cwd=ROOT, env=environment(place), start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    while "Ready after" not in (line := process.stdout.readline()):
+        assert line
+    found = running(place)
+    process.stdout.close()
+    os.killpg(process.pid, signal.SIGHUP)
+    process.wait(timeout=30)
+    assert_nothing_is_left(place, found)
+
+
+def test_a_log_that_another_start_writes_is_left_to_it(place: Path) -> None:
+    log = Folder(place).log
+    log.parent.mkdir(parents=True)
+    Folder(place).marker.touch()
+    with log.open("a", encoding="utf-8") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        other.write("Starting etcd ...\n")
+        other.flush()
+        done = cli("up", "--detach", "--dir", str(place), env=environment(place))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"a sandbox is starting or ending in {place}: wait for it" in done.stderr
+    assert log.read_text() == "Starting etcd ...\n"
 
 
 def test_a_killed_supervisor_leaves_no_process_and_down_removes_the_rest(place: Path) -> None:

@@ -109,6 +109,15 @@ def test_reports_that_cannot_be_kept_are_told(tmp_path: Path) -> None:
         pass
 
 
+def test_a_full_disk_is_told_before_anything_begins(tmp_path: Path) -> None:
+    (tmp_path / ".session").symlink_to("/dev/full")
+    with (
+        pytest.raises(JournalError, match="expected a folder to keep reports in, found: "),
+        only_session(tmp_path, "Robin"),
+    ):
+        pass
+
+
 def test_a_fact_is_made_by_one_process_and_read_by_the_others(tmp_path: Path) -> None:
     fact = tmp_path / "run" / "t0.json"
     argv = [sys.executable, str(WRITERS), "once", str(fact)]
