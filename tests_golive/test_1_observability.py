@@ -149,7 +149,7 @@ def _fresh(name: str, pods: Sequence[str], ages: Mapping[str, Age], evidence: Re
 def test_the_slo_alert_rules_are_loaded_and_evaluating(
     metrics: Metrics, settings: Settings, evidence: Recorder
 ) -> None:
-    """Each alert rule that golive.toml names MUST be loaded, healthy and evaluated within two intervals.
+    """Each alert rule that golive.toml names MUST be loaded, healthy, evaluated in time, and told to an Alertmanager.
 
     Runbook: section 1.2
     """
@@ -173,6 +173,13 @@ def test_the_slo_alert_rules_are_loaded_and_evaluating(
     )
     for rule in [one for one in rules if one.name in names]:
         _evaluates(rule, now, evidence)
+    told = look.alertmanagers()
+    evidence.check(
+        bool(told),
+        expected="Prometheus sends what fires to an Alertmanager",
+        observed=", ".join(told) or "it knows none",
+        fix="read alerting.alertmanagers of prometheus.yml and its page /status: a rule that fires tells nobody",
+    )
 
 
 def _evaluates(rule: RuleState, now: float, evidence: Recorder) -> None:

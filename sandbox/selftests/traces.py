@@ -66,7 +66,7 @@ class Place:
 
     def _monitoring(self, pods: list[str]) -> Snapshot:
         """What watches the world, and what it sees of these pods."""
-        watched = Watched(self.sandbox, self.name, self.folder)
+        watched = Watched(self.sandbox, self.name)
         found: Snapshot = {}
         for kind in WATCHING:
             for item in self._items(kind, watched.namespace):

@@ -15,17 +15,21 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Watched:
-    """The monitoring of a world whose files are in ``folder``, reached with the rights of the suite's user."""
+    """The monitoring of a world, reached with the rights of the suite's user, whose files are in ``folder``.
 
-    def __init__(self, sandbox: Sandbox, world: str, folder: Path) -> None:
-        self.sandbox, self.world, self.folder = sandbox, world, folder
+    Without ``folder`` with those of the administrator, whatever became of the user's.
+    """
+
+    def __init__(self, sandbox: Sandbox, world: str, folder: Path | None = None) -> None:
+        self.sandbox, self.world, self.folder = sandbox, world, folder or Path()
+        self._kubeconfig = folder and folder / "driver.kubeconfig"
         self.namespace = f"{world}-monitoring"
         self.prometheus = f"/api/v1/namespaces/{self.namespace}/services/prometheus:9090/proxy"
 
     def raw(self, path: str, query: Mapping[str, str] = _NONE) -> str:
         """The body of an answer. Raises ``AssertionError`` when it is no success."""
         target = f"{path}?{urlencode(query)}" if query else path
-        return self.sandbox.read(target, self.folder / "driver.kubeconfig")
+        return self.sandbox.read(target, self._kubeconfig)
 
     def ask(self, path: str, query: Mapping[str, str] = _NONE) -> Json:
         """What Prometheus answers."""

@@ -194,6 +194,14 @@ def _age(rule: Json) -> float:
     return (datetime.now(UTC) - last).total_seconds()
 
 
+def _to_nobody(config: Json) -> Json:
+    return {key: value for key, value in config.items() if key != "alerting"}
+
+
+async def _tells_nobody(own: Monitoring) -> bool:
+    return not items(await own.look.prometheus("/api/v1/alertmanagers"), "data", "activeAlertmanagers")
+
+
 FAULTS = (
     scaled("prometheus-down", "Prometheus is scaled to nothing", PROMETHEUS),
     Fault(
@@ -224,6 +232,14 @@ FAULTS = (
         "the alerts' group has an interval of ten years, and was never evaluated",
         _once_a_decade,
         _never_evaluated,
+    ),
+    edited(
+        "prometheus-tells-nobody",
+        "Prometheus evaluates its rules and has no Alertmanager to tell",
+        File.PROMETHEUS,
+        _to_nobody,
+        _tells_nobody,
+        PROMETHEUS,
     ),
     Fault(
         _STALE,
