@@ -11,7 +11,7 @@ from golive_sandbox.scenarios.fault import Act, Fault
 from golive_sandbox.types import Json, JsonValue, items, text
 from golive_sandbox.world import monitors
 from golive_sandbox.world.monitoring import Edit, File, Monitoring
-from golive_sandbox.world.monitors import PROMETHEUS, PROMETHEUS_PORT, SERVER
+from golive_sandbox.world.monitors import ALERTMANAGER, ALERTMANAGER_PORT, PROMETHEUS, PROMETHEUS_PORT, SERVER
 from golive_sandbox.world.world import World
 
 _FRONT, _ITSELF, _STORAGE = f"{PROMETHEUS}-front", f"{PROMETHEUS}-itself", "remote-storage"
@@ -23,16 +23,25 @@ Seen: TypeAlias = Callable[[Monitoring], Awaitable[bool]]
 
 
 def scaled(name: str, summary: str, *deployments: str) -> Fault:
-    """These are scaled to nothing."""
+    """These are scaled to nothing; Prometheus, where it is left, has noticed."""
 
     def to(replicas: int) -> Act:
         async def act(world: World) -> None:
             for deployment in deployments:
                 await world.monitoring.scale(deployment, replicas)
+            if PROMETHEUS not in deployments:
+                await world.monitoring.until("Prometheus tells who is there", partial(_tells, world.monitoring))
 
         return act
 
     return Fault(name, summary, to(0), to(1), blinds=True)
+
+
+async def _tells(own: Monitoring) -> bool:
+    """Whether Prometheus sends alerts to the Alertmanagers that are there, and to no other."""
+    told = items(await own.look.prometheus("/api/v1/alertmanagers"), "data", "activeAlertmanagers")
+    there = {f"http://{one.address}:{ALERTMANAGER_PORT}/api/v2/alerts" for one in await own.look.pods(ALERTMANAGER)}
+    return {text(one, "url") for one in told} == there
 
 
 def _fronted(mode: str, summary: str) -> Fault:
