@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import aiohttp
 
 from golive_sandbox import waiting
+from golive_sandbox.agent.addresses import on_loopback
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.traffic import Place, Traffic
 from golive_sandbox.types import Json, dig, items, text
-from golive_sandbox.world.behaviour import Server, servers
+from golive_sandbox.world.behaviour import PORT, servers
+from golive_sandbox.world.inside import PodAt
 from golive_sandbox.world.world import World
 
 _ROUTES = "/api/maestro/v1/"
@@ -101,15 +103,14 @@ class _Reader:
     def _monitoring(self) -> str:
         return f"{self._world.namespace}-monitoring"
 
-    async def _servers(self, session: aiohttp.ClientSession, running: Sequence[Server]) -> dict[str, int]:
+    async def _servers(self, session: aiohttp.ClientSession, running: Sequence[PodAt]) -> dict[str, int]:
         """What the running pods count, by version."""
         counts: dict[str, int] = {}
-        for server, said in zip(
-            running, await asyncio.gather(*(_get(session, f"{one.url}/metrics") for one in running)), strict=True
-        ):
+        urls = [f"http://{on_loopback(one.address)}:{PORT}/metrics" for one in running]
+        for server, said in zip(running, await asyncio.gather(*(_get(session, url) for url in urls)), strict=True):
             found = _VERSION.search(said)
             if found is None:
-                raise SandboxError(f"pod {server.pod}: expected build_info on /metrics, found none")
+                raise SandboxError(f"pod {server.name}: expected build_info on /metrics, found none")
             self._versions[server.hash] = found[1]
             counts[found[1]] = counts.get(found[1], 0) + sum(int(one) for one in _SERIES.findall(said))
         return counts

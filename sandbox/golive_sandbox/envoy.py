@@ -15,28 +15,27 @@ from golive_sandbox.envoy_config import Files
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.processes import Child, Registry
 from golive_sandbox.routes import Route
+from golive_sandbox.served import Served
 from golive_sandbox.types import Json, dig, items, number, text
 
 _READY_SECONDS = 30.0  # on a busy machine; half a second when idle
 _FOLLOW_SECONDS = 10.0
-_STOP_SECONDS = 2.0
 _ADMIN_SECONDS = 5.0
 _COUNTER = ".upstream_rq_completed"
 
 
-class Envoy:
+class Envoy(Served):
     """One Envoy with its files in ``folder`` and its admin interface on the unix socket ``admin``.
 
     ``await start()``; then requests go to ``address``, and ``follow`` tells it where to lead them.
     """
 
     def __init__(self, folder: Path, admin: Path, logs: Path, registry: Registry) -> None:
+        super().__init__("envoy")
         self._files = Files(folder)
         self._admin = admin
         self._log = logs / "envoy.log"
         self._registry = registry
-        self._child: Child | None = None
-        self._session: aiohttp.ClientSession | None = None
         self._known: dict[str, Sequence[Endpoint]] = {}
         self._used: frozenset[str] = frozenset()
         self.port = 0
@@ -67,21 +66,6 @@ class Envoy:
         except BaseException:
             await self.stop()
             raise
-
-    async def stop(self) -> None:
-        """End it."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-        if self._child is not None:
-            await self._child.stop(_STOP_SECONDS)
-            self._child = None
-
-    async def failed(self) -> SandboxError:
-        """Wait until it ends, which it should not; the error to show for it."""
-        assert self._child is not None, "Envoy is not started"
-        code = await self._child.wait()
-        return SandboxError(f"envoy ended with {code}; its last words ({self._log}):\n{self._child.last_words()}")
 
     async def follow(self, routes: Sequence[Route]) -> None:
         """Lead requests by ``routes``. A route is changed only after Envoy has seen what is behind it."""
@@ -141,10 +125,8 @@ class Envoy:
         }
 
     async def _listening(self) -> int:
-        assert self._child is not None
-        if self._child.exit_code is not None:
-            words = self._child.last_words()
-            raise SandboxError(f"envoy ended with {self._child.exit_code} while it started; its last words:\n{words}")
+        if self.child.exit_code is not None:
+            raise await self.failed()
         try:
             found = await self._ask("/listeners", format="json")
         except SandboxError:
@@ -152,9 +134,8 @@ class Envoy:
         return number(dig(found, "listener_statuses", 0), "local_address", "socket_address", "port_value")
 
     async def _ask(self, path: str, **query: str) -> Json:
-        assert self._session is not None, "Envoy is not started"
         try:
-            async with self._session.get(f"http://envoy{path}", params=query) as answer:
+            async with self.session.get(f"http://envoy{path}", params=query) as answer:
                 found: Json = json.loads(await answer.read())
                 return found
         except (OSError, aiohttp.ClientError, TimeoutError) as silent:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from golive_sandbox.agent.addresses import on_loopback
 from golive_sandbox.agent.directory import VERSION_LABEL
 from golive_sandbox.api import Api
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.types import Json
-from golive_sandbox.world.behaviour import behave, reset, servers
+from golive_sandbox.world.behaviour import PORT, behave, reset, servers
 from selftests.harness import Room, condition, server_container
 
 
@@ -35,7 +36,7 @@ def metrics(room: Room, where: Where) -> dict[str, str]:
     running = room.cluster.run(servers(where.api, where.namespace))
     found = {}
     for one in running:
-        with urllib.request.urlopen(f"{one.url}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{on_loopback(one.address)}:{PORT}/metrics", timeout=5) as answer:
             found[one.hash] = answer.read().decode()
     return found
 

@@ -10,16 +10,16 @@ import aiohttp
 from golive_sandbox import files, waiting
 from golive_sandbox.errors import NotInTimeError, SandboxError
 from golive_sandbox.processes import Child, Registry
+from golive_sandbox.served import Served
 from golive_sandbox.servers.cache import Built
 from golive_sandbox.types import Json
 
 URL = "http://registry"
 """What stands before a path; the socket decides where it goes."""
 _READY_SECONDS = 30.0  # on a busy machine; 0.2 when idle
-_STOP_SECONDS = 1.0
 
 
-class RegistryServer:
+class RegistryServer(Served):
     """A running registry. ``await start()``; ``session`` asks it, ``failed()`` waits for what should not happen.
 
     Images live as long as it does, in memory; its configuration is in ``folder/registry``. It listens on the unix
@@ -28,18 +28,11 @@ class RegistryServer:
     """
 
     def __init__(self, built: Built, folder: Path, socket: Path, registry: Registry) -> None:
+        super().__init__("the registry")
         self._built = built
         self._folder = folder
         self._socket = socket
         self._registry = registry
-        self._child: Child | None = None
-        self._session: aiohttp.ClientSession | None = None
-
-    @property
-    def session(self) -> aiohttp.ClientSession:
-        """For requests to paths below ``URL``; only after ``start``. Bodies come as they were sent."""
-        assert self._session is not None, "the registry is not started"
-        return self._session
 
     async def start(self) -> None:
         """Start it and wait until it answers. Raises ``SandboxError`` with its last log lines when it does not."""
@@ -61,26 +54,10 @@ class RegistryServer:
         try:
             await waiting.wait_for("registry ready", self._answers, bool, deadline=_READY_SECONDS, every=0.02)
         except NotInTimeError as late:
-            raise SandboxError(f"{late}; its last lines:\n{self._child.last_words()}") from late
-
-    async def stop(self) -> None:
-        """End it."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-        if self._child is not None:
-            await self._child.stop(_STOP_SECONDS)
-            self._child = None
-
-    async def failed(self) -> SandboxError:
-        """Wait until it ends, which it should not; the error to show for it."""
-        assert self._child is not None, "the registry is not started"
-        code = await self._child.wait()
-        return SandboxError(f"registry ended with {code}; its last lines:\n{self._child.last_words()}")
+            raise SandboxError(f"{late}; its last lines:\n{self.child.last_words()}") from late
 
     async def _answers(self) -> bool:
-        assert self._child is not None
-        if self._child.exit_code is not None:
+        if self.child.exit_code is not None:
             raise await self.failed()
         try:
             async with self.session.get(f"{URL}/v2/") as answer:

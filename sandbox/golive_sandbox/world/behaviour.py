@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-import aiohttp
-
-from golive_sandbox.agent.addresses import on_loopback
-from golive_sandbox.agent.directory import VERSION_LABEL
 from golive_sandbox.api import Api
-from golive_sandbox.errors import SandboxError
-from golive_sandbox.types import Json, JsonValue, dig, text
+from golive_sandbox.errors import ApiError, SandboxError
+from golive_sandbox.types import Json
+from golive_sandbox.world import inside
+from golive_sandbox.world.inside import PodAt
 from golive_sandbox.world.rollout import NAME
 
 Change: TypeAlias = "bool | float | str | Mapping[str, float] | None"
 PORT = 4000
 _PATH = "/-/behaviour"
-_SECONDS = 5.0
 
 
 class Place(Protocol):
@@ -34,28 +30,10 @@ class Place(Protocol):
         """The administrator's client."""
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A running pod of maestro-server: its name, its version's hash, where it listens on this machine."""
-
-    pod: str
-    hash: str
-    url: str
-
-
-async def servers(api: Api, namespace: str, version: str = "") -> Sequence[Server]:
+async def servers(api: Api, namespace: str, version: str = "") -> Sequence[PodAt]:
     """The running pods of a namespace, of all versions or of the one with this hash; those that end are left out."""
-    selector = f"app.kubernetes.io/name={NAME}" + (f",{VERSION_LABEL}={version}" if version else "")
-    return [
-        Server(
-            text(pod, "metadata", "name"),
-            text(pod, "metadata", "labels", VERSION_LABEL),
-            f"http://{on_loopback(text(pod, 'status', 'podIP'))}:{PORT}",
-        )
-        for pod in await api.list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
-        if dig(pod, "status", "containerStatuses", 0, "state", "running") is not None
-        and not text(pod, "metadata", "deletionTimestamp")
-    ]
+    found = await inside.pods(api, namespace, NAME)
+    return [one for one in found if not one.ending and version in ("", one.hash)]
 
 
 async def behave(world: Place, version: str = "", **changes: Change) -> None:
@@ -77,15 +55,11 @@ async def _tell(world: Place, version: str, method: str, body: Json | None) -> N
     told = await servers(world.api, world.namespace, version)
     if not told:
         raise SandboxError(f"expected running pods of {NAME} {version} in namespace {world.namespace}, found none")
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS)) as session:
-        await asyncio.gather(*(_one(session, server, method, body) for server in told))
+    await asyncio.gather(*(_one(pod, method, body) for pod in told))
 
 
-async def _one(session: aiohttp.ClientSession, server: Server, method: str, body: JsonValue) -> None:
+async def _one(pod: PodAt, method: str, body: Json | None) -> None:
     try:
-        async with session.request(method, server.url + _PATH, json=body) as answer:
-            said = await answer.text()
-    except (OSError, aiohttp.ClientError, TimeoutError) as silent:
-        raise SandboxError(f"pod {server.pod} does not answer on {_PATH}: {silent!r}") from silent
-    if answer.status != 200:
-        raise SandboxError(f"pod {server.pod} does not take this behaviour: {said[:300]}")
+        await inside.ask(pod.address, PORT, _PATH, method=method, body=body)
+    except ApiError as refused:
+        raise SandboxError(f"pod {pod.name} does not take this behaviour: {refused}") from refused

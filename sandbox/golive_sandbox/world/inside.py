@@ -11,6 +11,7 @@ from typing import cast
 import aiohttp
 
 from golive_sandbox.agent.addresses import on_loopback
+from golive_sandbox.agent.directory import VERSION_LABEL
 from golive_sandbox.api import Api
 from golive_sandbox.errors import ApiError
 from golive_sandbox.types import Json, items, text
@@ -20,10 +21,11 @@ _SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class PodAt:
-    """A pod that runs: its name, its address in the cluster, and how it is."""
+    """A pod that runs: its name, its address in the cluster, its version's hash (empty: none), and how it is."""
 
     name: str
     address: str
+    hash: str
     ready: bool
     ending: bool
     """It was told to end."""
@@ -36,6 +38,7 @@ async def pods(api: Api, namespace: str, name: str) -> Sequence[PodAt]:
         PodAt(
             text(one, "metadata", "name"),
             text(one, "status", "podIP"),
+            text(one, "metadata", "labels", VERSION_LABEL),
             _ready(one),
             bool(text(one, "metadata", "deletionTimestamp")),
         )
