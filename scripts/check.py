@@ -46,8 +46,11 @@ def steps(reports: str) -> tuple[Step, ...]:
         (str(_BIN / "mypy"), "."),
         (str(_BIN / "lint-imports"),),
     )
-    # Those of the first half need nothing but processor time, those of the second share one sandbox.
-    judge = (_selftests("plugins", "judge", "-n2", "--dist=worksteal"), _selftests("plugins", "live"))
+    # Those of the first half need processor time, those of the second wait: for what a fault or a rollback changes.
+    judge = (
+        _selftests("plugins", "judge", "-n2", "--dist=worksteal"),
+        _selftests("plugins", "live", "-n3", "--dist=worksteal"),
+    )
     return (
         Step("lint", "ruff, mypy strict, import contracts", 30, lint),
         Step("collect", "the preflight slice collects without a cluster", 3, (_slice("preflight"),)),
