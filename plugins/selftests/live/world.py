@@ -45,6 +45,11 @@ class Ended:
         return text(rows[0], "outcome") if rows else ""
 
 
+def _outside() -> dict[str, str]:
+    """The environment without what says that this process is a worker of pytest-xdist: what it starts is none."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST_")}
+
+
 class World:
     """The sandbox in ``folder``."""
 
@@ -98,7 +103,7 @@ class World:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, **(env or {})},
+            env={**_outside(), **(env or {})},
             start_new_session=True,
         )
 
