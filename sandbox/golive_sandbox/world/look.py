@@ -90,7 +90,8 @@ class Look:
             and (targets[one.name] != "up" or scrapes.get(one.name, 0) < 2 or one.name not in samples)
         ]
         routes = await self.query(f'count by (route) (http_request_duration_seconds_count{{job="{SERVER}"}})', "route")
-        return [*gone, *unseen, *young, *(f"nobody has asked {one} yet" for one in self.asked if one not in routes)]
+        silent = [f"nobody has asked {one} yet" for one in self.asked if wanted and one not in routes]
+        return [*gone, *unseen, *young, *silent]
 
     async def _not_evaluated(self) -> list[str]:
         rules = await self.rules()
