@@ -54,10 +54,10 @@ def steps(reports: str) -> tuple[Step, ...]:
     return (
         Step("lint", "ruff, mypy strict, import contracts", 30, lint),
         Step("collect", "the preflight slice collects without a cluster", 3, (_slice("preflight"),)),
-        Step("judge", "self-tests of the judge", 300, judge),
-        Step("hands", "self-tests of the hands", 240, (_selftests("fixtures"),)),
-        Step("sandbox", "self-tests of the sandbox, every scenario among them", 480, (_selftests("sandbox"),)),
-        Step("go", "a clean sandbox is GO", 15, (_sandbox("clean", reports),)),
+        Step("judge", "self-tests of the judge", 430, judge),
+        Step("hands", "self-tests of the hands", 120, (_selftests("fixtures", "", "-n2", "--dist=worksteal"),)),
+        Step("sandbox", "self-tests of the sandbox, every scenario among them", 900, (_selftests("sandbox"),)),
+        Step("go", "a clean sandbox is GO", 20, (_sandbox("clean", reports),)),
         Step(
             "no-go",
             "a canary with a failed p0 is NO-GO and taken back",
