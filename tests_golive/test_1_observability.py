@@ -260,8 +260,12 @@ def _routes_to_pagerduty(one: Replica, settings: Settings, evidence: Recorder) -
         fix="correct route and receivers of alertmanager.yml: the first route that fits takes the alert unless it says "
         "continue: true",
     )
+    _nothing_keeps_it_silent(one, one.inhibitors(status, place.labels), silenced, labels, evidence)
 
-    inhibited = one.inhibitors(status, place.labels)
+
+def _nothing_keeps_it_silent(
+    one: Replica, inhibited: Sequence[str], silenced: Sequence[str], labels: str, evidence: Recorder
+) -> None:
     evidence.check(
         not inhibited,
         expected=f"no firing alert inhibits {{{labels}}} at {one.name}",
