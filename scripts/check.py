@@ -12,6 +12,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 _PYTEST = (sys.executable, "-m", "pytest")
+_SLICES = ("preflight", "canary", "acceptance", "promote", "p0", "p1")
+_MOST = 300
+"""Characters of a line in the list of what failed."""
 _BIN = Path(sys.executable).parent
 
 
@@ -24,10 +27,13 @@ class Step:
     seconds: int
     commands: tuple[tuple[str, ...], ...]
     code: int = 0
+    asked: bool = False
+    """Only where it is asked for by its name."""
 
 
 def _selftests(room: str, part: str = "", *options: str) -> tuple[str, ...]:
-    return (*_PYTEST, "-q", "-c", f"{room}/selftests/pytest.toml", f"{room}/selftests/{part}", *options)
+    where = ("-c", f"{room}/selftests/pytest.toml", f"{room}/selftests/{part}")
+    return (*_PYTEST, "-q", "--durations=8", *where, *options)
 
 
 def _slice(marker: str) -> tuple[str, ...]:
@@ -53,9 +59,9 @@ def steps(reports: str) -> tuple[Step, ...]:
     )
     return (
         Step("lint", "ruff, mypy strict, import contracts", 30, lint),
-        Step("collect", "the preflight slice collects without a cluster", 3, (_slice("preflight"),)),
-        Step("judge", "self-tests of the judge", 430, judge),
-        Step("hands", "self-tests of the hands", 120, (_selftests("fixtures", "", "-n2", "--dist=worksteal"),)),
+        Step("collect", "every slice with criteria collects without a cluster", 6, (*map(_slice, _SLICES),)),
+        Step("judge", "self-tests of the judge", 730, judge),
+        Step("hands", "self-tests of the hands", 180, (_selftests("fixtures", "", "-n2", "--dist=worksteal"),)),
         Step("sandbox", "self-tests of the sandbox, every scenario among them", 900, (_selftests("sandbox"),)),
         Step("go", "a clean sandbox is GO", 20, (_sandbox("clean", reports),)),
         Step(
@@ -64,6 +70,13 @@ def steps(reports: str) -> tuple[Step, ...]:
             20,
             (_sandbox("canary-at-25-role-empty", reports),),
             20,
+        ),
+        Step(
+            "long",
+            "self-tests that tell much the same as a shorter one beside them",
+            2400,
+            tuple(_selftests(room, "", "-m", "long") for room in ("plugins", "fixtures", "sandbox")),
+            asked=True,
         ),
     )
 
@@ -76,24 +89,38 @@ def main(wanted: Sequence[str]) -> int:
         if unknown:
             _say(f"expected steps of: {', '.join(step.name for step in every)}; found {', '.join(unknown)}")
             return 2
-        chosen = [step for step in every if not wanted or step.name in wanted]
+        chosen = [step for step in every if step.name in wanted or not (wanted or step.asked)]
         results = [(step, *_run(step, number, len(chosen))) for number, step in enumerate(chosen, 1)]
     _say("")
-    for step, passed, seconds in results:
-        _say(f"{'passed' if passed else 'FAILED'}  {step.name:8} {seconds:6.0f} s  {step.title}")
-    return 0 if all(passed for _, passed, _ in results) else 1
+    for step, wrong, seconds in results:
+        _say(f"{'FAILED' if wrong else 'passed'}  {step.name:8} {seconds:6.0f} s  {step.title}")
+        for line in wrong:  # once more, where the end of a long log is read
+            _say(f"  {line}")
+    return 1 if any(wrong for _, wrong, _ in results) else 0
 
 
-def _run(step: Step, number: int, total: int) -> tuple[bool, float]:
+def _run(step: Step, number: int, total: int) -> tuple[list[str], float]:
+    """What went wrong, and the seconds it took."""
     _say(f"\n== [{number}/{total}] {step.name}: {step.title} (usually {step.seconds} s)")
     began = time.monotonic()
-    passed = True
+    wrong: list[str] = []
     for command in step.commands:
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        code, failures = _watched(command)
         if code != step.code:
-            _say(f"expected exit {step.code}, found {code}: {' '.join(command)}")
-            passed = False
-    return passed, time.monotonic() - began
+            wrong += [f"expected exit {step.code}, found {code}: {' '.join(command)}", *failures]
+    _say("\n".join(wrong))
+    return wrong, time.monotonic() - began
+
+
+def _watched(command: Sequence[str]) -> tuple[int, list[str]]:
+    """Run it, with its output as it comes; its exit code, and what pytest's summary says failed."""
+    failures: list[str] = []
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+        for line in process.stdout or ():
+            _say(line.rstrip("\n"))
+            if line.startswith(("FAILED ", "ERROR ")):
+                failures.append(f"  {line.strip()[:_MOST]}")
+    return process.returncode, failures
 
 
 def _say(words: str) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
 
 from golive.access import resolve
+from golive.approvals import session_under_way
 from golive.closing import driver
 from golive.config import Settings
-from golive.errors import JournalError, Unreachable
+from golive.errors import GoliveError, JournalError, Unreachable
+from golive.fence import Fence
 from golive.journal import Journal, now
 from golive.leash import Leash, silent
-from golive.order import Order
+from golive.order import LANDING_SECONDS, Order
 from golive.record import Run, open_run
 from golive.redact import Redactor
+from golive.told import LOOKED
 from golive.types import Json
 
 CAUSE = "by hand"
@@ -28,6 +32,7 @@ def roll_back_by_hand(settings: Settings, ratified: Path, reports: Path) -> Json
     """
     access, who, started = resolve(settings.target.kubeconfig, settings.target.context), driver(settings), now()
     run = _open(settings, reports, who)
+    _fence_off(settings, reports, who)
     order = Order(
         run=run,
         settings=settings,
@@ -39,13 +44,43 @@ def roll_back_by_hand(settings: Settings, ratified: Path, reports: Path) -> Json
         started=started,
         by_hand=True,
     )
-    leash = Leash(order)  # an interrupt from here on leaves the watchdog at its work
+    leash = Leash(order, tell=_say)  # an interrupt from here on leaves the watchdog at its work
     try:
         rollback = leash.finish(CAUSE)
     except Unreachable as error:
-        return silent(CAUSE, str(error))
+        return _kept(run, silent(CAUSE, str(error)))
     leash.over()
-    return rollback or silent(CAUSE, f"the watchdog was asked and did nothing; see {run.folder / 'watchdog.log'}")
+    why = f"the watchdog was asked and did nothing; see {run.folder / 'watchdog.log'}"
+    return rollback or _kept(run, silent(CAUSE, why))
+
+
+def _kept(run: Run, said: Json) -> Json:
+    """What is to be said, in the record too."""
+    try:
+        Journal(run.journal, "golive rollback", Redactor.from_environment()).append(LOOKED, said)
+    except JournalError as error:
+        _say(f"the record cannot be written ({error})")
+    return said
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"golive: {words}\n")
+
+
+def _fence_off(settings: Settings, reports: Path, who: str) -> None:
+    """A session under way on these reports applies and promotes no more: who is stopped in a write is ended first.
+
+    What was sent before may still be carried out, which the rollback waits for. Raises nothing.
+    """
+    patience = settings.target.request_seconds + LANDING_SECONDS
+    try:
+        session = session_under_way(settings, reports)
+        if session is not None:
+            ended = Fence(session.folder).shut(f"golive rollback, by {who}", patience=patience, spare=os.getpid())
+            if ended:
+                _say(ended)
+    except (OSError, GoliveError) as error:
+        _say(f"the session under way could not be told: {error}")
 
 
 def _open(settings: Settings, reports: Path, who: str) -> Run:
@@ -62,5 +97,5 @@ def _open(settings: Settings, reports: Path, who: str) -> Run:
         return opened(reports)[0]
     except JournalError as error:
         folder = Path(tempfile.mkdtemp(prefix="golive-rollback-"))
-        sys.stderr.write(f"golive: the record cannot be written ({error}); it is kept in {folder}\n")
+        _say(f"the record cannot be written ({error}); it is kept in {folder}")
         return opened(folder)[0]

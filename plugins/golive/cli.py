@@ -1,4 +1,4 @@
-"""``golive``: what a release driver does beside ``pytest``: init, plan, status, and a rollback by hand."""
+"""``golive``: what a release driver does beside ``pytest``: init, plan, status, approve, replay, rollback."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from golive.redact import Redactor
 from golive.verdict import Exit
 
 _UNREACHABLE = 1
+_DIFFERENT = 1
 _INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code.
 
-    0 done, 1 the cluster or the record could not be read, 4 a wrong file or call; ``rollback``: 20 proven, 21 not.
+    0 done, 1 the cluster or the record could not be read, nobody waits for what is approved, or a replay came out
+    otherwise, 4 a wrong file or call; ``rollback``: 20 proven, 21 not.
     """
     redactor = Redactor.from_environment()
     try:
@@ -67,7 +69,19 @@ def _parser() -> argparse.ArgumentParser:
         "rollback", help="take the release back to the last good version, also when the suite is disarmed"
     )
     back.set_defaults(command=_rollback)
-    for one in (plan, status, back):
+    approve = commands.add_parser("approve", help='let the canary go on to a weight, where promotion = "ask"')
+    approve.add_argument("weight", nargs="?", type=int, metavar="WEIGHT", help="percent, as the session asks for it")
+    approve.set_defaults(command=_approve)
+    attest = commands.add_parser("attest", help="record a manual check, for a criterion that allows it (1.4-sbom)")
+    attest.add_argument("criterion", metavar="CRITERION", help="its id")
+    attest.add_argument("--reason", required=True, help="what was checked, and why it holds")
+    attest.add_argument("--evidence", default="", metavar="URL", help="where the check can be seen")
+    attest.set_defaults(command=_attest)
+    again = commands.add_parser("replay", help="judge a run's stored observations again, without a network")
+    again.add_argument("bundle", type=Path, metavar="BUNDLE", help="a folder of reports, or a part of its record")
+    again.add_argument("--criteria", type=Path, metavar="FILE", help="the ratified list (default: tests_golive's)")
+    again.set_defaults(command=_replay)
+    for one in (plan, status, back, approve, attest):
         one.add_argument("--golive-config", "--config", default="golive.toml", metavar="FILE", dest="config")
         one.add_argument("--golive-report-dir", "--report-dir", default="reports", metavar="DIR", dest="reports")
     return parser
@@ -128,6 +142,37 @@ def _rollback(arguments: argparse.Namespace) -> int:
     rollback = roll_back_by_hand(settings, _ratified(settings, arguments), Path(arguments.reports).resolve())
     _say("\n".join(rollback_lines(rollback)))
     return int(Exit.NO_GO if rollback.get("proven") is True else Exit.NOT_ROLLED_BACK)
+
+
+def _approve(arguments: argparse.Namespace) -> int:
+    from golive.approvals import approve
+
+    if arguments.weight is None:
+        raise ConfigError("approve: expected a weight such as 25; the final approval (6-approval) is not built yet")
+    settings = _settings(arguments)
+    if settings.canary.promotion != "ask":
+        raise ConfigError('approve: expected canary.promotion = "ask", found "automatic": nobody is asked')
+    _say(approve(settings, Path(arguments.reports), arguments.weight))
+    return 0
+
+
+def _attest(arguments: argparse.Namespace) -> int:
+    from golive.attestations import attest
+    from golive.criterion import load_ratified
+
+    settings = _settings(arguments)
+    ratified, reports = load_ratified(_ratified(settings, arguments)), Path(arguments.reports)
+    words = {"reason": arguments.reason, "evidence": arguments.evidence}
+    _say(attest(settings, ratified, reports, arguments.criterion, **words))
+    return 0
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from golive.replay import replay
+
+    found = replay(arguments.bundle, find_ratified(arguments.criteria, Path.cwd()).resolve())
+    _say(found.text())
+    return 0 if found.same else _DIFFERENT
 
 
 def _say(words: str) -> None:

@@ -9,6 +9,7 @@ import os
 import platform
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from importlib import metadata
@@ -20,7 +21,7 @@ from golive.errors import JournalError
 from golive.journal import Entry, Journal, now
 from golive.record import VERDICT, Run, read_record, write_json
 from golive.redact import Redactor
-from golive.types import Json
+from golive.types import Json, text
 from golive.verdict import Decision, Verdict, decide
 
 SCHEMA = Path(__file__).with_name("verdict.schema.json")
@@ -28,12 +29,17 @@ SCHEMA = Path(__file__).with_name("verdict.schema.json")
 
 def driver(settings: Settings) -> str:
     """Who drives: the person ``golive.toml`` names, and the account, host and process that runs this."""
-    try:
-        account = getpass.getuser()
-    except (OSError, KeyError):
-        account = f"uid {os.getuid()}"
     person = settings.people.release_driver.name or "nobody named"
-    return f"{person} ({account}@{socket.gethostname()}, pid {os.getpid()})"
+    return f"{person} ({account()}, pid {os.getpid()})"
+
+
+def account() -> str:
+    """The account and host that this process runs with."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = f"uid {os.getuid()}"
+    return f"{name}@{socket.gethostname()}"
 
 
 @cache
@@ -67,10 +73,36 @@ def judge(
         entries = journal.read()
     except JournalError as error:
         found.append(str(error))
+    if journal.cut:
+        found.append(f"the record is not whole: {journal.cut}")
     kept = read_record(run.reports, run.digest, settings.target)
     earlier = tuple(one for one in kept if one.run != run.id)
     fresh = timedelta(hours=settings.record.fresh_hours)
     return decide(ratified, entries, scope=scope, earlier=earlier, fresh=fresh, problems=found, rollback=rollback)
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A run that comes to its end: what it judged by, and who drove it. ``started`` is an ISO time."""
+
+    run: Run
+    settings: Settings
+    ratified: Ratified
+    journal: Journal
+    scope: Sequence[Stage]
+    who: str
+    started: str
+    redactor: Redactor
+
+    def judged(self, problems: Sequence[str], rollback: Json | None) -> Verdict:
+        """The verdict as the record has it now."""
+        run, settings = self.run, self.settings
+        return judge(run, settings, self.ratified, self.journal, self.scope, problems=problems, rollback=rollback)
+
+    def write(self, verdict: Verdict, finished: str) -> None:
+        """Raises ``JournalError``."""
+        words = {"who": self.who, "started": self.started, "finished": finished}
+        write_verdict(self.run, verdict_json(verdict, self.run, self.settings, redactor=self.redactor, **words))
 
 
 def verdict_json(
@@ -110,43 +142,51 @@ def write_verdict(run: Run, value: Json) -> None:
         ) from error
 
 
-def close(
-    run: Run,
-    settings: Settings,
-    ratified: Ratified,
-    journal: Journal,
-    scope: Sequence[Stage],
-    *,
-    who: str,
-    started: str,
-    problems: Sequence[str],
-    rollback: Json | None,
-    redactor: Redactor,
-) -> Verdict:
+def close(run: Closing, problems: Sequence[str], rollback: Json | None) -> Verdict:
     """Journal the end, judge, write the verdict; what cannot be kept is a problem of the verdict.
 
     The problems are journalled too, so that the verdict can be computed again. The verdict file is last: when something
     before it failed, it says so.
     """
-    found = list(problems)
+    found, journal = list(problems), run.journal
     try:
         for problem in dict.fromkeys(problems):
             journal.append("problem", {"problem": problem})
-        planned = judge(run, settings, ratified, journal, scope, problems=found, rollback=rollback)
+        planned = run.judged(found, rollback)
         facts: Json = {"verdict": planned.decision.value, "release_verdict": planned.release.value}
         journal.append("finished", facts)
     except JournalError as error:
         found.append(f"the record is not whole: {error}")
-    verdict = judge(run, settings, ratified, journal, scope, problems=found, rollback=rollback)
+    verdict = run.judged(found, rollback)
     try:
-        value = verdict_json(verdict, run, settings, who=who, started=started, finished=now(), redactor=redactor)
-        write_verdict(run, value)
+        run.write(verdict, now())
     except JournalError as error:
         found.append(f"the record is not whole: {error}")
-        verdict = judge(run, settings, ratified, journal, scope, problems=found, rollback=rollback)
+        verdict = run.judged(found, rollback)
         with contextlib.suppress(JournalError):
             journal.append("problem", {"problem": found[-1]})
     return verdict
+
+
+def complete(run: Closing, rollback: Json | None) -> None:
+    """Write the verdict that the journal says this run ended with, where its writer died before the file was whole.
+
+    Also where traffic was taken back (``rollback``) and the file does not say so. Raises ``JournalError``.
+    """
+    kept = _kept(run.run.reports / VERDICT)  # it is written last
+    told = rollback is None or kept.get("rollback") is not None
+    if text(kept, "run", "id") == run.run.id and text(kept, "run", "finished") and told:
+        return
+    ends = [entry.time for entry in run.journal.read() if entry.kind == "finished"]
+    run.write(run.judged((), rollback), ends[-1] if ends else now())
+
+
+def _kept(path: Path) -> Json:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def cause_of(verdict: Verdict) -> str:

@@ -1,7 +1,7 @@
 """The one Kubernetes client: raw JSON, a deadline and a request budget on every call, the identity before every write.
 
-Everything this suite says to a cluster goes through ``Cluster``. It writes with ``patch`` only, and only after it has
-read, live, that the cluster is the one ``golive.toml`` names.
+Everything this suite says to a cluster goes through ``Cluster``. It writes only after it has read, live, that the
+cluster is the one ``golive.toml`` names.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from golive.waiting import wait_for
 
 if TYPE_CHECKING:
     from golive.access import Access
+    from golive.config import Target
 
 __all__ = ["Cluster", "PatchKind", "Response", "Review"]
 
@@ -59,6 +60,16 @@ class Cluster:
         self.request_seconds = request_seconds
         self._uid = uid
         self._transport = Transport(access, requests_per_second)
+
+    @classmethod
+    def of(cls, access: Access, target: Target) -> Cluster:
+        """The cluster of ``golive.toml``, with its deadline and its request budget."""
+        return cls(
+            access,
+            uid=target.cluster_uid,
+            request_seconds=target.request_seconds,
+            requests_per_second=target.requests_per_second,
+        )
 
     def get(self, path: str, **params: str) -> Json:
         """One object."""
@@ -103,15 +114,31 @@ class Cluster:
         """An endless answer in parts; ends after ``read_seconds`` of silence or ``deadline`` seconds."""
         return self._transport.stream(Call("GET", path, params=params or {}, seconds=deadline), read_seconds)
 
-    def dry_run_apply(self, path: str, body: Json, *, field_manager: str, force: bool) -> Json:
-        """What a server-side apply would leave behind; changes nothing."""
+    def apply(self, path: str, body: Json, *, field_manager: str, force: bool, dry_run: bool = False) -> Json:
+        """A server-side apply, and what it leaves behind; ``dry_run`` changes nothing.
+
+        Raises ``ApiError`` 409 for conflicts with other field managers, or with the body's resource version.
+        """
         params = {
-            "dryRun": "All",
             "fieldValidation": "Strict",
             "fieldManager": field_manager,
             "force": "true" if force else "false",
+            **({"dryRun": "All"} if dry_run else {}),
         }
+        if not dry_run:
+            self.check_identity()
         return self._json("PATCH", path, body=body, params=params, content="application/apply-patch+yaml")
+
+    def create(self, path: str, body: Json, *, field_manager: str) -> Json:
+        """Create an object in the collection ``path``; ``ApiError`` 409 where it is there already."""
+        self.check_identity()
+        return self._json("POST", path, body=body, params={"fieldManager": field_manager})
+
+    def delete(self, path: str, *, uid: str, resource_version: str = "") -> None:
+        """Delete this very object, if it is as it was seen; ``ApiError`` 404 or 409 otherwise."""
+        self.check_identity()
+        seen: Json = {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})}
+        self._json("DELETE", path, body={"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": seen})
 
     def can_i(
         self, verb: str, group: str, resource: str, *, subresource: str = "", namespace: str = "", name: str = ""

@@ -18,7 +18,10 @@ from pydantic import Field, ValidationError, model_validator
 from golive.errors import ConfigError
 from golive.fields import DIGEST, IMAGE, SELECTOR, TAG, UID, URL, DnsName, Part, SecretRef, shaped
 from golive.misread import line_of, unprintable, written_secrets
-from golive.servers import Alertmanager, Metrics, Platform, Prometheus, Registry
+from golive.servers import Alertmanager, GitHub, Metrics, Platform, Prometheus, Registry
+from golive.slo_settings import Slo
+from golive.supply_settings import SupplyChain
+from golive.walk_settings import Canary, GitOps, Heartbeat
 
 
 class Target(Part):
@@ -57,6 +60,9 @@ class Release(Part):
     """What the cluster's nodes run: the image must be there for each."""
     manifest: Path = Field(strict=False)
     """The reviewed manifest that will be applied, relative to this file; holds the digest."""
+    templates: tuple[Path, ...] = Field(default=(), strict=False)
+    """Files with the reviewed AnalysisTemplates that its Rollout names, relative to this file. They are never applied:
+    the live ones must be these. Empty: not compared."""
 
 
 class Services(Part):
@@ -96,6 +102,10 @@ class Rollback(Part):
     """How long what was taken back is watched before the verdict: a GitOps tool may put it there again."""
     blind_limit_seconds: Annotated[float, Field(ge=10, le=86_400, allow_inf_nan=False)] = 300.0
     """How long the release may take traffic unobserved before it goes back."""
+    driver_limit_seconds: Annotated[float, Field(ge=2, le=3600, allow_inf_nan=False)] = 30.0
+    """A pytest that does not move for this long counts as gone."""
+    closing_seconds: Annotated[float, Field(ge=0, le=604_800, allow_inf_nan=False)] = 3600.0
+    """How long after its promotion a release may still be taken back; then it is closed."""
 
 
 class Record(Part):
@@ -152,19 +162,35 @@ class Settings(Part):
     services: Services
     argo: Argo = Argo()
     registry: Registry = Registry()
+    github: GitHub = GitHub()
     metrics: Metrics = Metrics()
     prometheus: Prometheus = Prometheus()
     alertmanager: Alertmanager = Alertmanager()
+    supply_chain: SupplyChain | None = None
+    """Who may sign the release. Left out: the criteria 1.4-* and 4-supply-chain are not proven."""
+    slo: Slo = Slo()
+    canary: Canary = Canary()
+    heartbeat: Heartbeat = Heartbeat()
+    gitops: GitOps = GitOps()
     rollback: Rollback = Rollback()
     record: Record = Record()
     report: Report = Report()
     people: People = People()
 
     @property
+    def lease(self) -> str:
+        """Name of the Lease, in the release's namespace, that says who drives and that the driver lives."""
+        return f"golive-{self.target.rollout}"
+
+    @property
     def secrets(self) -> tuple[SecretRef, ...]:
         """Every reference to a secret."""
         places = (self.metrics, self.prometheus, self.alertmanager)
-        found = [self.registry.password, *(ref for one in places for ref in (one.bearer, one.password))]
+        found = [
+            self.registry.password,
+            self.github.token,
+            *(ref for one in places for ref in (one.bearer, one.password)),
+        ]
         return tuple(ref for ref in found if ref is not None)
 
 
@@ -208,13 +234,23 @@ def _absolute(settings: Settings, base: Path) -> Settings:
         # Several may be joined, as in $KUBECONFIG.
         paths = [str(base / Path(part).expanduser()) for part in str(target.kubeconfig).split(os.pathsep) if part]
         target = target.model_copy(update={"kubeconfig": os.pathsep.join(paths)})
-    release = settings.release.model_copy(update={"manifest": base / settings.release.manifest})
+    release = settings.release.model_copy(
+        update={
+            "manifest": base / settings.release.manifest,
+            "templates": tuple(base / one for one in settings.release.templates),
+        }
+    )
     registry = settings.registry.model_copy(update=_beside(base, settings.registry, "docker_config", "ca_file"))
+    github = settings.github.model_copy(update=_beside(base, settings.github, "ca_file"))
     prometheus = settings.prometheus.model_copy(update=_beside(base, settings.prometheus, "ca_file"))
     alertmanager = settings.alertmanager.model_copy(update=_beside(base, settings.alertmanager, "ca_file"))
     criteria = base / settings.criteria if settings.criteria else None
     found = {"target": target, "release": release, "criteria": criteria, "registry": registry}
-    return settings.model_copy(update={**found, "prometheus": prometheus, "alertmanager": alertmanager})
+    if chain := settings.supply_chain:
+        trust = chain.trust.model_copy(update=_beside(base, chain.trust, "file"))
+        chain = chain.model_copy(update={"trust": trust})
+    servers = {"github": github, "prometheus": prometheus, "alertmanager": alertmanager}
+    return settings.model_copy(update={**found, **servers, "supply_chain": chain})
 
 
 def _beside(base: Path, part: Part, *names: str) -> dict[str, Path]:

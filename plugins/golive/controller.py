@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, cast
 import pluggy
 import pytest
 
-from golive.closing import cause_of, close, driver, judge, may_call, verdict_json, write_verdict
+from golive.closing import Closing, cause_of, close, driver, judge, may_call, verdict_json, write_verdict
 from golive.collecting import COLLECTED
 from golive.criterion import Outcome, Stage
 from golive.errors import ConfigError, GoliveError, JournalError, Unreachable
-from golive.given import Given
+from golive.given import Given, kept_settings
 from golive.interrupts import deferred, patient
 from golive.journal import Entry, now
+from golive.origin import KEY, origin_of
 from golive.outcomes import PROPERTY
 from golive.record import only_session, open_run, set_aside
 from golive.report import summary
@@ -71,6 +72,7 @@ class Controller(Judge):
         about["scope"] = [stage.value for stage in self.scope]
         for name in ("rollout", "cluster_uid", "namespace"):
             about[name] = str(getattr(self.settings.target, name))
+        about["settings"], about[KEY] = kept_settings(self.settings), origin_of(self.given)
         try:
             with deferred():
                 self.run, self.journal = open_run(
@@ -99,7 +101,7 @@ class Controller(Judge):
             who=self.who,
             started=self.started,
         )
-        self._leash = Leash(order, lock=self._lock)
+        self._leash = Leash(order, lock=self._lock, tell=self._say)
         return self._leash
 
     def _write_provisional(self) -> None:
@@ -236,6 +238,9 @@ class Controller(Judge):
     def _close_run(self, *, call: bool) -> None:
         self.problems += self.given.changed()
         first = judge(self.run, self.settings, self.ratified, self.journal, self.scope, problems=self.problems)
+        if first.decision is not Decision.NO_GO and (gone := self._last_look()):
+            self.problems.append(gone)
+            first = judge(self.run, self.settings, self.ratified, self.journal, self.scope, problems=self.problems)
         cause = cause_of(first) if call and may_call(first) else None
         state = self._target_state()
         # Where the cluster was seen to be another one, nobody even looks; where that is not known, nothing is written.
@@ -245,12 +250,22 @@ class Controller(Judge):
             self.problems.append(f"{self.other_failures} tests or files that are no criteria failed")
         self._decide()
         if self._leash is not None:
-            self._leash.over()
-            self._leash = None
+            leash, self._leash = self._leash, None
+            later = leash.over(self._rollback)
+            if later != self._rollback:  # pytest stood still, and its watchdog did not wait
+                self._rollback = later
+                self.problems.append("traffic was taken back, or looked for, after the verdict: judged again")
+                self._decide()
+
+    def _last_look(self) -> str:
+        """Why a good verdict would not be true of the canary by now."""
+        from golive.lastlook import last_look
+
+        return last_look(self.run, self.settings, self.access, self.scope)
 
     def _decide(self) -> None:
         """The verdict, kept; once more where somebody failed who was told of it."""
-        self.verdict = close(
+        closing = Closing(
             self.run,
             self.settings,
             self.ratified,
@@ -258,19 +273,21 @@ class Controller(Judge):
             self.scope,
             who=self.who,
             started=self.started,
-            problems=self.problems,
-            rollback=self._rollback,
             redactor=self.redactor,
         )
+        self.verdict = close(closing, self.problems, self._rollback)
 
     def _rolled_back(self, cause: str | None, look: str | None) -> Json | None:
         """What became of a rollback, asked for now when there is a ``cause``; also where the start was interrupted."""
         from golive.leash import silent
+        from golive.told import LOOKED
 
         try:
             return (self._leash or self._start_watchdog()).finish(cause, look=look)
         except (Unreachable, OSError) as error:
-            return silent(cause or look or "session", str(error))
+            said = silent(cause or look or "session", str(error))
+            self._append(LOOKED, said)
+            return said
 
     def _say(self, words: str) -> None:
         """Past pytest's capturing."""

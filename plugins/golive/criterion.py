@@ -61,8 +61,9 @@ _PLACES = {
     "@alertmanager": "{alertmanager}",
     "@cluster": "*",
 }
-WORDS = ("namespace", "prometheus_service", "alertmanager_service")
-"""What a need's name may hold in braces: the release's namespace, and two Services as the proxy has them."""
+WORDS = ("namespace", "lease", "prometheus_service", "alertmanager_service")
+"""What a need's name may hold in braces: the release's namespace, the driver's Lease, two Services as the proxy has
+them."""
 _WORD = re.compile(r"\{([^{}]*)\}")
 _NEED = re.compile(
     r"(?P<verb>[a-z]+) (?P<resource>[a-z]+)(/(?P<sub>[a-z]+))?(\.(?P<group>[a-z0-9.]+))?( (?P<scope>\S+))?"

@@ -61,6 +61,8 @@ class Recorder:
     _claims: list[tuple[str, str]] = field(default_factory=list)
     failed: ClaimFailed | None = None
     """The first claim that did not hold; it counts also where somebody caught the exception."""
+    attested: bool = False
+    """Whether a claim holds by a person's word alone (``attest``)."""
 
     @property
     def claimed(self) -> bool:
@@ -106,6 +108,11 @@ class Recorder:
     def equal(self, what: str, *, expected: object, observed: object, fix: str) -> None:
         """Claim that two values are equal."""
         self.check(expected == observed, expected=f"{what}: {expected}", observed=f"{what}: {observed}", fix=fix)
+
+    def attest(self, *, expected: str, observed: str) -> None:
+        """Claim what a person has checked by hand; ``observed`` says who, and when. Never called passed: *attested*."""
+        self.check(True, expected=expected, observed=observed, fix="")
+        self.attested = True
 
     def to_json(self) -> Json:
         """For the journal."""

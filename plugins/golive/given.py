@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from golive.config import Settings, load
 from golive.criterion import Ratified, find_ratified, load_ratified
-from golive.errors import ConfigError
+from golive.errors import ConfigError, JournalError
+from golive.servers import Prometheus
 from golive.types import Json, dig, text
 
 
@@ -57,8 +58,9 @@ def read_given(file: Path, root: Path, wanted: Callable[[Path], bool]) -> Given 
     ratified = load_ratified(path)
     if _hash(file) != before:
         raise ConfigError(f"{file}: expected a file at rest, found one that changed while it was read; start again")
-    manifest = settings.release.manifest
-    hashes = ((file.resolve(), before), (path.resolve(), ratified.sha256), (manifest, _hash(manifest)))
+    roots = settings.supply_chain.trust.file if settings.supply_chain else None
+    reviewed = (settings.release.manifest, *settings.release.templates, *([roots] if roots else []))
+    hashes = ((file.resolve(), before), (path.resolve(), ratified.sha256), *((one, _hash(one)) for one in reviewed))
     return Given(settings, ratified, path, hashes)
 
 
@@ -74,6 +76,32 @@ def given_by_controller(shared: str) -> Given:
     except ConfigError as error:
         return Given(settings, Ratified((), ""), path, refusal=f"{refusal}: {error}")
     return Given(settings, ratified, path, refusal="" if ratified.sha256 == wanted else refusal)
+
+
+_UNKEPT: Mapping[str, bool | Mapping[str, bool]] = {
+    **dict.fromkeys(
+        ("people", "report", "registry", "github", "alertmanager", "gitops", "criteria", "supply_chain"), True
+    ),
+    "target": {"kubeconfig": True, "context": True},
+    # By its labels and rules it is told what a window counted (golive.slo_filters).
+    "prometheus": dict.fromkeys({*Prometheus.model_fields} - {"namespace_label", "pod_label", "rules"}, True),
+    "metrics": {"bearer": True, "username": True, "password": True, "ca_file": True},
+}
+"""What no judgement of an observation reads: people, ways to servers, references to secrets."""
+
+
+def kept_settings(settings: Settings) -> Json:
+    """What the record keeps of ``golive.toml``, so that the same can be judged again with the same limits."""
+    kept: Json = settings.model_dump(mode="json", exclude=_UNKEPT)
+    return kept
+
+
+def settings_kept(data: Json) -> Settings:
+    """What ``kept_settings`` gave; the rest has its defaults. Raises ``JournalError``."""
+    try:
+        return Settings.model_validate_json(json.dumps(data))
+    except ValueError as error:
+        raise JournalError(f"expected the settings that the run was judged by, found others: {error}") from error
 
 
 def _hash(path: Path) -> str:

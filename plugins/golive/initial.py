@@ -65,7 +65,7 @@ def write(output: Path, asked: Asked) -> str:
     except OSError as error:
         raise ConfigError(f"{output}: expected to write the file, found: {error.strerror}") from error
     missing = [key for key, value in found.values.items() if value == ""]
-    left = [*missing, "armed (false until you decide)", "[people]"]
+    left = [*missing, "armed (false until you decide)", "[supply_chain]", "[people]"]
     return "\n".join([f"wrote {output}:", *found.notes, f"left for you: {', '.join(left)}", "then: golive plan"])
 
 
@@ -166,7 +166,7 @@ def _repository(image: str) -> str:
 
 def example_text() -> str:
     """The commented example file: of the source tree, or the copy that an installed wheel carries."""
-    package = Path(str(resources.files("golive")))
+    package = Path(str(resources.files("golive"))).resolve()  # sys.path may hold a "..", which has no parent
     for path in (package / EXAMPLE, package.parent.parent / EXAMPLE):
         if path.is_file():
             return path.read_text(encoding="utf-8")
@@ -174,11 +174,16 @@ def example_text() -> str:
 
 
 def fill(example: str, values: dict[str, str | bool]) -> str:
-    """The example with ``values`` in place of its own; ``False`` for a text takes the key out, people are emptied."""
+    """The example with ``values`` in place of its own; ``False`` for a text takes the key out, people are emptied.
+
+    Who signs stands nowhere in a cluster: ``[supply_chain]`` is commented out.
+    """
     section, lines = "", []
     for line in example.splitlines():
         if line.startswith("["):
             section = line.strip("[]")
+        if section.startswith("supply_chain") and line and not line.startswith("#"):
+            line = f"# {line}"
         match = _KEY.fullmatch(line)
         key = f"{section}.{match['key']}".lstrip(".") if match else ""
         if match and key in values:

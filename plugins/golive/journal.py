@@ -15,7 +15,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +61,9 @@ class Journal:
         self.who = who
         self._redactor = redactor
         self._gave_up = False
+        self._seen: Entry | None = None
+        self.cut = ""
+        """What this process read or wrote before, and the file has lost since; empty while it is whole."""
 
     def redacted(self, data: Json) -> Json:
         """``data`` as an entry would hold it."""
@@ -93,6 +96,7 @@ class Journal:
         size = os.fstat(fd).st_size
         raw = os.pread(fd, size, 0)
         entries, torn = _parse(self.path, raw)
+        self._remember(entries, self._seen)
         lines = b"" if raw.endswith(b"\n") or not raw else b"\n"
         last = entries[-1] if entries else None
         if torn:
@@ -106,6 +110,7 @@ class Journal:
         except OSError:
             os.ftruncate(fd, size)  # a full disk must not leave half a line behind
             raise
+        self._seen = entry
         return entry
 
     def _entry(self, last: Entry | None, kind: str, data: Json) -> Entry:
@@ -116,12 +121,24 @@ class Journal:
 
     def read(self) -> tuple[Entry, ...]:
         """Every entry so far, checked against the chain. Raises ``JournalError`` where it does not fit."""
+        seen = self._seen  # before the file is read: another thread may write and remember meanwhile
         try:
             with _opened(self.path, os.O_RDONLY) as fd, os.fdopen(fd, "rb", closefd=False) as file:
                 raw = file.read()
         except OSError as error:
             raise JournalError(f"{self.path}: expected a readable journal, found: {error.strerror}") from error
-        return _parse(self.path, raw)[0]
+        entries = _parse(self.path, raw)[0]
+        self._remember(entries, seen)
+        return entries
+
+    def _remember(self, entries: Sequence[Entry], seen: Entry | None) -> None:
+        """A journal only grows: an end that was cut off leaves a chain that fits, and less than was ``seen``."""
+        there = len(entries)
+        if seen is not None and (seen.seq >= there or entries[seen.seq].hash != seen.hash):
+            self.cut = f"{self.path}: expected entry {seen.seq} ({seen.kind}), which was there; found it gone"
+            self._seen = None
+        if entries and (self._seen is None or entries[-1].seq > self._seen.seq):
+            self._seen = entries[-1]
 
 
 def create(path: Path) -> None:

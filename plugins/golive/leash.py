@@ -10,11 +10,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from golive.errors import Unreachable
+from golive.errors import JournalError, Unreachable
+from golive.journal import Journal
 from golive.order import AGAIN_SECONDS, Order
+from golive.pulse import beat_seconds
+from golive.redact import Redactor
+from golive.told import told_rollback
 from golive.types import Json
 
 START_SECONDS = 30.0
@@ -28,17 +33,21 @@ _LIVES = 3
 
 
 class Leash:
-    """Holds the pipe whose closing tells the watchdog that pytest is gone; ``lock`` is the session's, for it too."""
+    """Holds the pipe whose closing tells the watchdog that pytest is gone; ``lock`` is the session's, for it too.
 
-    def __init__(self, order: Order, *, lock: int | None = None) -> None:
-        self._order, self._lock = order, lock
+    ``tell`` is called with what the watchdog has to say while it is waited for.
+    """
+
+    def __init__(self, order: Order, *, lock: int | None = None, tell: Callable[[str], None] = lambda _: None) -> None:
+        self._order, self._lock, self._tell = order, lock, tell
         self._patience = order.settings.rollback.deadline_seconds + MARGIN_SECONDS
         again = min(order.settings.rollback.deadline_seconds, AGAIN_SECONDS)
         self._patience += again + order.settings.rollback.settle_seconds
-        self._rest = b""
-        self._turn, self._over = threading.RLock(), threading.Event()
+        self._rest, self._silent = b"", False
+        self._turn, self._over, self._wire = threading.RLock(), threading.Event(), threading.Lock()
         self._process = self._start()
-        threading.Thread(target=self._guard, name="golive-leash", daemon=True).start()
+        for work in (self._guard, self._beat):
+            threading.Thread(target=work, name="golive-leash", daemon=True).start()
 
     def _start(self) -> subprocess.Popen[bytes]:
         """A process in a session of its own: a Ctrl-C in the terminal does not reach it."""
@@ -84,6 +93,7 @@ class Leash:
                     rollback = answer.get("rollback")
                     return rollback if isinstance(rollback, dict) else None
                 if not self._is_gone():
+                    self._silent = True
                     raise Unreachable(f"the watchdog said nothing of the rollback within {self._patience:g} s")
             raise Unreachable("the watchdog died, and so did those that took its place; see the run's watchdog.log")
 
@@ -98,17 +108,40 @@ class Leash:
         except OSError:
             return None
 
-    def over(self) -> None:
-        """The verdict is written: the watchdog may go. Raises nothing; one that does not go is ended."""
+    def over(self, known: Json | None = None) -> Json | None:
+        """The verdict is written: the watchdog may go. Raises nothing; one that does not go is ended.
+
+        Returns what it says of the rollback now: while pytest stood still it may have acted. ``known`` is what
+        ``finish`` said, which holds where nothing newer is known.
+        """
         self._over.set()
+        answer: Json | None = None
         with self._turn:
             try:
                 self._send(self._process, {"over": True})
+                answer = self._hear(self._process, MARGIN_SECONDS if self._silent else self._patience)
                 self._process.wait(timeout=MARGIN_SECONDS)
             except (OSError, subprocess.TimeoutExpired):
                 self._process.kill()
                 self._process.wait()
             self._close()
+        if answer is None:
+            return self._unheard(known)
+        rollback = answer.get("rollback")
+        return rollback if isinstance(rollback, dict) else known
+
+    def _unheard(self, known: Json | None) -> Json | None:
+        """What the journal has of a rollback after the verdict, where the watchdog itself said nothing."""
+        run = self._order.run
+        try:
+            entries = Journal(run.journal, "reader", Redactor()).read()
+        except JournalError:
+            return known  # the verdict says what is wrong with it
+        ended = [number for number, entry in enumerate(entries) if entry.kind == "finished"]
+        told = told_rollback(entries[ended[-1] + 1 :] if ended else entries)
+        if told is None:
+            return known
+        return told.result or silent(told.cause, "it was begun after the verdict, and its end is not in the record")
 
     def _guard(self) -> None:
         """A watchdog that dies or is stopped while nobody speaks to it is replaced at once: it may be needed next."""
@@ -117,6 +150,17 @@ class Leash:
                 if not self._over.is_set() and self._is_gone():
                     with contextlib.suppress(Unreachable, OSError):  # tried again by the next look, ask or finish
                         self._replace()
+
+    def _beat(self) -> None:
+        """Say that this process moves, whatever its main thread does; a rollback that is waited for too."""
+        count, every = 0, beat_seconds(self._order.settings.rollback.driver_limit_seconds)
+        while not self._over.wait(every):
+            count += 1
+            with self._wire, contextlib.suppress(OSError, ValueError):  # its end is the guard's business
+                pipe = self._process.stdin
+                # A watchdog at work reads later; a full pipe must not keep what is asked of it waiting.
+                if pipe is not None and select.select([], [pipe], [], 0)[1]:
+                    self._write(self._process, {"beat": count})
 
     def _is_gone(self) -> bool:
         """Dead, or stopped by a signal, which for a rollback is the same."""
@@ -138,21 +182,33 @@ class Leash:
         self._process = self._start()
 
     def _close(self) -> None:
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        with self._wire:
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+    def _send(self, process: subprocess.Popen[bytes], message: Json) -> None:
+        with self._wire:
+            self._write(process, message)
 
     @staticmethod
-    def _send(process: subprocess.Popen[bytes], message: Json) -> None:
+    def _write(process: subprocess.Popen[bytes], message: Json) -> None:
         assert process.stdin is not None
         data = json.dumps(message).encode() + b"\n"
         while data:
             data = data[os.write(process.stdin.fileno(), data) :]
 
     def _hear(self, process: subprocess.Popen[bytes], seconds: float) -> Json | None:
-        """The next line the watchdog says, or ``None`` when it is gone or silent for ``seconds``."""
-        assert process.stdout is not None
+        """The watchdog's next answer, or ``None`` when it is gone or silent for ``seconds``."""
         give_up = time.monotonic() + seconds
+        while True:
+            answer = self._line(process, give_up)
+            if answer is None or "say" not in answer:
+                return answer
+            self._tell(str(answer["say"]))
+
+    def _line(self, process: subprocess.Popen[bytes], give_up: float) -> Json | None:
+        assert process.stdout is not None
         while b"\n" not in self._rest:
             left = give_up - time.monotonic()
             if left <= 0 or self._is_stopped(process):

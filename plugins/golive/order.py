@@ -13,6 +13,8 @@ from golive.criterion import Ratified, Stage, load_ratified
 from golive.record import Run
 from golive.types import Json, dig, mapping, number, text
 
+LANDING_SECONDS = 2.0
+"""On top of one request's deadline: an apply that was sent and not heard of may still be carried out this late."""
 AGAIN_SECONDS = 30.0
 """Most that a second look at a rollback may take, before the verdict is written."""
 

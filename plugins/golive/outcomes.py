@@ -21,7 +21,11 @@ PROPERTY = "golive"
 
 
 class NotStarted(GoliveError):  # noqa: N818  (a closed gate is no error)
-    """A criterion did not start: its stage's gate is closed."""
+    """A criterion did not start: its stage's gate is closed. ``fix``: what a person can do, where that is known."""
+
+    def __init__(self, why: str, fix: str = "") -> None:
+        super().__init__(why)
+        self.fix = fix
 
 
 @dataclass
@@ -62,7 +66,7 @@ def conclude(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         return Outcome.NOT_PROVEN
     if report.when == "teardown":
         proven = state.called and state.recorder.failed is None and state.recorder.claimed
-        return Outcome.PASSED if proven else Outcome.NOT_PROVEN
+        return (Outcome.ATTESTED if state.recorder.attested else Outcome.PASSED) if proven else Outcome.NOT_PROVEN
     state.called = state.called or report.when == "call"
     return None
 
@@ -82,13 +86,17 @@ def entry_of(
     state = watched(item)
     data = state.recorder.to_json()
     row = ratified.get(item.stash[ID])
-    if outcome is not Outcome.PASSED and not (outcome is Outcome.FAILED and state.recorder.failed):
+    holds = outcome in (Outcome.PASSED, Outcome.ATTESTED)
+    if not holds and not (outcome is Outcome.FAILED and state.recorder.failed):
         # Claims that held until then are not what was expected beside what went wrong.
         held = [f"{one} | {seen}" for one, seen in state.recorder.held]
         data["evidence"] = [*state.recorder.kept, *([as_note("claims that held", "\n".join(held))] if held else [])]
         data["expected"] = row.title if row else ""
         data["observed"] = _why(call, report, called=state.called)
-        data["fix"] = data["fix"] or "make it observable and run the stage again; nothing was observed to be wrong"
+        closed = call.excinfo.value if call.excinfo is not None else None
+        advice = closed.fix if isinstance(closed, NotStarted) else ""
+        again = "make it observable and run the stage again; nothing was observed to be wrong"
+        data["fix"] = advice or data["fix"] or again
     seconds = time.monotonic() - state.began
     return {"id": item.stash[ID], "outcome": outcome.value, "nodeid": item.nodeid, "seconds": seconds, **data}
 

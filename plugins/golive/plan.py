@@ -28,13 +28,22 @@ def plan(settings: Settings, ratified: Ratified, scope: Sequence[str]) -> str:
         else "writes: none (disarmed)",
     ]
     if settings.armed:
-        name = f"rollout {target.namespace}/{target.rollout}"
-        lines += [
-            f"  abort: merge patch of {name} status",
-            f"  restore: JSON patch of {name} spec.template, guarded by uid and generation",
-        ]
+        lines += _rollback(settings)
         lines += [f"  needs: {need}" for need in _resolved(ratified.rollback_needs, settings)]
     return "\n".join([*lines, *not_built([row.id for row in ratified.not_implemented(stages)])]) + "\n"
+
+
+def _rollback(settings: Settings) -> list[str]:
+    target = settings.target
+    name, lease = f"rollout {target.namespace}/{target.rollout}", f"lease {target.namespace}/{settings.lease}"
+    return [
+        f"  abort: JSON patch of {name} status, guarded by uid and generation",
+        f"  unpause: JSON patch of {name} spec.paused, where somebody paused it",
+        f"  restore: JSON patch of {name} spec.template, guarded by uid, generation and stable version",
+        f"  promote fully, to the version before a promoted release: JSON patch of {name} status, guarded the same",
+        "writes, while a canary of this release is under way:",
+        f"  who drives: {lease}, created, renewed every {settings.heartbeat.renew_seconds:g} s, handed over, deleted",
+    ]
 
 
 def _criterion(row: Criterion, settings: Settings) -> list[str]:
@@ -55,7 +64,7 @@ def needs_of(ratified: Ratified, scope: Iterable[Stage], settings: Settings, *, 
 
 def _resolved(needs: Iterable[Need], settings: Settings) -> tuple[Need, ...]:
     """Each once; what is only needed on the way through the API server is left out where another way is named."""
-    words = {"namespace": settings.target.namespace}
+    words = {"namespace": settings.target.namespace, "lease": settings.lease}
     for name, place in (("prometheus", settings.prometheus), ("alertmanager", settings.alertmanager)):
         through = place.url is None
         words |= {name: place.namespace if through else "", f"{name}_service": place.proxy_name if through else ""}

@@ -50,7 +50,8 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around pytest's capturing, which has the terminal's descriptors inside
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     """See that the suite's own pytest settings are read, wherever ``golive.toml`` is."""
-    start_again_where_misread(early_config)
+    if not early_config.pluginmanager.has_plugin(JUDGE):
+        start_again_where_misread(early_config)
     yield
 
 
@@ -86,6 +87,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the files and become the judge, or stay inert. Configuration errors are exit 4, one line each."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
+    if config.pluginmanager.has_plugin(JUDGE):
+        return  # a replay brings its own
     worker = cast("dict[str, object] | None", getattr(config, "workerinput", None))
     named = config.getoption("golive_config") is not None
     file = config_file(config)
@@ -122,6 +125,7 @@ def _scope(config: pytest.Config, given: Given) -> tuple[Stage, ...]:
 def _become_judge(config: pytest.Config, given: Given) -> None:
     from golive.controller import Controller
     from golive.html_report import Page
+    from golive.progress_shown import Shown
 
     dist = config.getoption("dist", "no")
     if dist not in _DIST:
@@ -143,6 +147,8 @@ def _become_judge(config: pytest.Config, given: Given) -> None:
     page = Page(lambda: controller.verdict, given.settings, controller.redactor)
     config.pluginmanager.register(page, "golive-page")
     config.pluginmanager.register(controller, JUDGE)
+    if controller.distributed:
+        config.pluginmanager.register(Shown(lambda: controller.run.folder), "golive-progress")
 
 
 def reports_folder(config: pytest.Config) -> Path:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import heapq
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,6 +112,35 @@ def read_record(reports: Path, digest: str, target: Target | None = None) -> tup
         except JournalError as error:
             kept.append(Kept(path.parent.name, (), str(error)))
     return tuple(one for one in kept if target is None or not _elsewhere(one, target))
+
+
+class Reader:
+    """Reads the record of one release again only where it changed: for who looks once a second."""
+
+    def __init__(self, reports: Path, digest: str, target: Target) -> None:
+        self._of = reports, digest, target
+        self._stamps: list[tuple[str, int, int]] | None = None
+        self._kept: tuple[Kept, ...] = ()
+
+    def read(self) -> tuple[Kept, ...]:
+        """As ``read_record``."""
+        paths = sorted(record_folder(*self._of[:2]).glob(f"*/{JOURNAL}"))
+        seen = [(str(path), path.stat()) for path in paths]
+        stamps = [(path, stat.st_size, stat.st_mtime_ns) for path, stat in seen]
+        if stamps != self._stamps:
+            # Looked at before they are read: what is appended meanwhile is read again by the next look.
+            self._kept, self._stamps = read_record(*self._of), stamps
+        return self._kept
+
+
+def joined(runs: Iterable[Kept]) -> tuple[Entry, ...]:
+    """The entries of several runs as they came about, each run's in its own order: a release's runs may overlap."""
+    return tuple(heapq.merge(*(run.entries for run in runs), key=lambda entry: entry.time))
+
+
+def believed(runs: Iterable[Kept]) -> list[Entry]:
+    """The entries of a record, run by run; of a run with a problem all but its outcomes: those prove nothing."""
+    return [entry for run in runs for entry in run.entries if not run.problem or entry.kind != "outcome"]
 
 
 def _elsewhere(run: Kept, target: Target) -> bool:

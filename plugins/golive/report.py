@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from golive.config import Settings
-from golive.criterion import Gate
+from golive.criterion import Gate, Outcome
 from golive.record import VERDICT
 from golive.types import Json, items, mapping, text
 from golive.verdict import Decision, Judged, Verdict
@@ -25,6 +25,8 @@ def why(verdict: Verdict) -> str:
     good = sum(row.good for row in rows)
     left = len(verdict.left_out)
     out = f"; {left} criteria of this scope are not built yet and were left out" if left else ""
+    by_hand = [row.criterion.id for row in verdict.criteria if row.good and row.outcome is Outcome.ATTESTED]
+    out = f" ({', '.join(by_hand)} attested){out}" if by_hand else out
     if verdict.decision is Decision.GO:
         return f"all {len(rows)} p0 criteria passed{out}"
     return f"{good} of {len(rows)} p0 criteria passed{out}"
@@ -36,6 +38,7 @@ def summary(verdict: Verdict, settings: Settings, reports: Path) -> str:
     lines += [f"problem: {problem}" for problem in verdict.problems]
     for row in verdict.failing:
         lines += failure(row)
+    lines += attested(verdict)
     for row in verdict.criteria:
         if row.criterion.gate is Gate.P1 and not row.good:
             lines += [*failure(row), "  (p1: needs an acknowledgement in the record, does not stop the release)"]
@@ -44,6 +47,12 @@ def summary(verdict: Verdict, settings: Settings, reports: Path) -> str:
     lines += not_built([row.id for row in verdict.left_out])
     lines.append(f"record: {reports / VERDICT}")
     return "\n".join(lines)
+
+
+def attested(verdict: Verdict) -> list[str]:
+    """What holds by a person's word: whose, and since when."""
+    rows = [row for row in verdict.criteria if row.good and row.outcome is Outcome.ATTESTED]
+    return [f"{row.criterion.id}: {_indented(row.observed)}" for row in rows]
 
 
 def failure(row: Judged) -> list[str]:

@@ -43,8 +43,9 @@ class Found(StrEnum):
 class RollbackResult:
     """What became of a rollback.
 
-    ``did``: abort, unpause, restore, as far as this process sent them. ``to_request`` and ``to_stable`` are seconds
-    from the failing outcome until the abort was accepted, and until every leg was proven.
+    ``did``: abort, unpause, restore, promote_full, scale, as far as this process sent them. ``to_request`` and
+    ``to_stable`` are seconds from the failing outcome until the abort or restore was accepted, and until every leg was
+    proven.
     """
 
     cause: str
@@ -131,9 +132,14 @@ def seen(release: Release, view: RolloutView | None, t0: T0 | None, rolled_back_
         return Found.UNKNOWN, "whether the template is the release is not known until the controller and a pod tell"
     good = t0 is not None and t0.rollout == view.uid and t0.hash == view.stable_hash
     if current:
+        if rolled_back_before and release.is_held(view):
+            return Found.ALREADY_BACK, "the release is aborted and without weight, and its source has to be reverted"
         return _seen_release(release, view, good=good)
     if not good and release.is_hash(view, view.stable_hash):
         return Found.PROMOTED, f"the release is the stable version {view.stable_hash}, a newer one is under way"
+    if how := release.serves(view):
+        why = f" ({view.message})" if view.invalid else ""
+        return Found.CANARY, f"the template is not the release any more, and yet it takes traffic: {how}{why}"
     if rolled_back_before:
         return Found.ALREADY_BACK, "the template is not the release, which was taken back before"
     if any(number(one, "status", "replicas") for one in release.of_release(view)):
@@ -145,7 +151,7 @@ def _seen_release(release: Release, view: RolloutView, *, good: bool) -> tuple[F
     """The template is the release: is it on its way, or was it promoted? ``good``: stable is what T0 says."""
     if not view.stable_hash and view.observed:
         return Found.PROMOTED, "the release is the first version of this Rollout: there is none to go back to"
-    if view.observed and view.stable_hash == view.current_hash:
+    if release.is_through(view):
         return Found.PROMOTED, f"the release is the stable version {view.stable_hash}"
     if not view.observed and not good and release.is_hash(view, view.stable_hash):
         return Found.PROMOTED, f"the release is the stable version {view.stable_hash}, under another template"
@@ -163,18 +169,25 @@ def roll_back(
     note: Note,
     started: float,
     restores: int = 0,
+    closed: str = "",
+    applying: bool = False,
+    barred: Callable[[], str] = lambda: "",
 ) -> RollbackResult:
     """Take the release back and prove it within ``deadline`` seconds; raises nothing.
 
     ``t0``: what was proven good before, else it is derived from the stable ReplicaSet. ``note`` is told of every
     request and observation; when it fails, the rollback goes on and remarks it. ``started`` is the monotonic time of
     the outcome that called for this, ``restores`` how many were sent before: after the second only aborts are.
+    ``closed``: why and since when a promoted release may not be taken back; empty while it may. ``applying``: this run
+    sent an apply that was not heard of, so that "not started" is said only when it can no longer arrive. ``barred``:
+    asked in each round in which the Rollout is not as this rollback left it: why another driver's canary is left alone.
     """
-    from golive.transaction import Transaction
+    from golive.transaction import Known, Transaction
     from golive.waiting import wait_for
 
     ends = time.monotonic() + deadline
-    work = Transaction(cluster, target, t0, rolled_back_before, note, started, restores=restores)
+    known = Known(t0, rolled_back_before, restores, closed, applying, barred)
+    work = Transaction(cluster, target, known, note, started)
     _guarded(work.round, work)  # before a word of it is kept, and whatever the time is
     work.tell("rollback_started", {"cause": cause})
     while not work.finished and time.monotonic() < ends:

@@ -1,4 +1,4 @@
-"""The parts of ``golive.toml`` that say where to look: metrics, Prometheus, Alertmanager, registry."""
+"""The parts of ``golive.toml`` that say where to look: metrics, Prometheus, Alertmanager, registry, GitHub."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ HOST = re.compile(r"[a-z0-9][a-z0-9.\-]*(:[0-9]{1,5})?")
 METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 ROUTE = re.compile(r"/\S*")
+_BELOW = re.compile(r"(\*\.)?" + HOST.pattern)
+MIRROR = re.compile(r"(localhost|[a-z0-9\-]+\.[a-z0-9.\-]+|[a-z0-9.\-]+(?=:))(:[0-9]{1,5})?(/[a-z0-9._\-]+)*")
 PREFIX = re.compile(r"(/[A-Za-z0-9._~\-]+)*")
 
 _Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -21,6 +23,7 @@ _Deadline = Annotated[float, Field(ge=0.5, le=120, allow_inf_nan=False)]
 _Metric = Annotated[str, shaped(METRIC, "a metric's name such as http_requests_total")]
 _Label = Annotated[str, shaped(LABEL, "a label's name such as code")]
 _Selector = Annotated[str, shaped(SELECTOR, "a label selector such as app.kubernetes.io/name=prometheus")]
+_Mirror = Annotated[str, shaped(MIRROR, "a host with or without a path such as mirror.example.com/ghcr, no scheme")]
 _Url = Annotated[str, shaped(URL, "an http(s) address such as https://prometheus.example.com")]
 
 
@@ -57,7 +60,11 @@ class Metrics(Guarded):
     durations: _Metric = "http_request_duration_seconds"
     """Histogram of answer times in seconds, without ``_bucket``."""
     code: _Label = "code"
-    """Label of ``requests`` with the HTTP status."""
+    """Label of ``requests`` with the HTTP status, such as 200 or 5xx.
+
+    Of answers with another kind of code (gRPC's ``OK`` or 13) it is not known whether they are a 5xx: each counts as
+    one for passing, and as none for failing.
+    """
     route: _Label = "route"
     """Label of both with the route."""
     critical_routes: Annotated[tuple[str, ...], Field(min_length=1, max_length=200)] = Field(
@@ -162,6 +169,8 @@ class Registry(Part):
         default=(), strict=False
     )
     """Hosts that the registry may redirect a download to; never get a secret. Default: its own only."""
+    mirrors: Annotated[tuple[_Mirror, ...], Field(max_length=8)] = Field(default=(), strict=False)
+    """Registries that keep copies, asked first and in this order for what has a digest; their accounts are docker's."""
     request_seconds: _Deadline = 10.0
     """Deadline of one request, in seconds (0.5 to 120)."""
 
@@ -169,6 +178,33 @@ class Registry(Part):
     def _whole_account(self) -> Registry:
         if (self.username is None) != (self.password is None):
             raise ValueError("expected username and password together, found one of them")
+        return self
+
+
+class GitHub(Part):
+    """Where the release's assets and its workflow's artifacts are (criterion 1.4-sbom)."""
+
+    api_url: _Url = "https://api.github.com"
+    """Address of the API; of an enterprise's own it ends in /api/v3."""
+    token: SecretRef | None = None
+    """Where a token is that may read the repository. Default: none, which GitHub allows 60 requests an hour."""
+    ca_file: Path | None = Field(default=None, strict=False)
+    """PEM file with one more authority for its certificate, relative to this file."""
+    sbom_asset: str = ""
+    """Name of the release's asset that is its SBOM, or a shell's pattern for it. Empty: none is looked for."""
+    sbom_artifact: str = ""
+    """Name of the workflow's artifact with the SBOM as its one file. Empty: none is looked for."""
+    download_hosts: tuple[Annotated[str, shaped(_BELOW, "a host, or *. and a domain")], ...] = Field(
+        default=("*.githubusercontent.com", "*.blob.core.windows.net"), strict=False
+    )
+    """Hosts that a download may be redirected to; never get a secret."""
+    request_seconds: _Deadline = 10.0
+    """Deadline of one request, in seconds (0.5 to 120)."""
+
+    @model_validator(mode="after")
+    def _secret_on_the_way(self) -> GitHub:
+        if self.api_url.startswith("http://") and self.token is not None:
+            raise ValueError("expected https for an address that gets a secret, found http in api_url")
         return self
 
 

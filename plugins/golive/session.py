@@ -17,9 +17,10 @@ from golive.errors import JournalError
 from golive.given import Given
 from golive.journal import Journal
 from golive.outcomes import NotStarted, record, watched
+from golive.processes import register
 from golive.record import Run, read_record
 from golive.redact import Redactor
-from golive.stages import Door, gate
+from golive.stages import Door, GateState, gate
 from golive.types import Json, JsonValue
 from golive.waiting import wait_for
 
@@ -35,6 +36,8 @@ class Judge:
 
     distributed = False
     """Whether other processes judge at the same time, so that a gate may wait for them."""
+    replays = False
+    """Whether a record is judged again: nothing but the record is there to be read."""
 
     def __init__(self, given: Given, scope: tuple[Stage, ...]) -> None:
         self.given, self.scope = given, scope
@@ -92,19 +95,18 @@ class Judge:
         earlier = tuple(one for one in kept if one.run != self.run.id)
         fresh = timedelta(hours=self.settings.record.fresh_hours)
 
-        def look() -> tuple[Door, str]:
+        def look() -> GateState:
             if self.journal.given_up:
-                return Door.CLOSED, "an outcome of this run could not be written to the journal"
-            state = gate(row, self.ratified, self.scope, self.journal.read(), earlier=earlier, fresh=fresh)
-            return state.door, state.why
+                return GateState(Door.CLOSED, "an outcome of this run could not be written to the journal")
+            return gate(row, self.ratified, self.scope, self.journal.read(), earlier=earlier, fresh=fresh)
 
         # Alone, nobody else will ever bring the outcome that is waited for.
         limit = STAGE_LIMIT_SECONDS if self.distributed else 0.0
-        door, why = wait_for(
-            f"{row.id}: its stage", look, lambda seen: seen[0] is not Door.WAIT, deadline=limit, every=0.05
+        state = wait_for(
+            f"{row.id}: its stage", look, lambda seen: seen.door is not Door.WAIT, deadline=limit, every=0.05
         )
-        if door is Door.CLOSED:
-            raise NotStarted(f"not run: {why}")
+        if state.door is Door.CLOSED:
+            raise NotStarted(f"not run: {state.why}", state.fix)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -151,3 +153,4 @@ class Bench(Judge):
         self.access = Access.from_json(cast("Json", data["access"]))
         self.run = Run.from_json(cast("Json", data["run"]))
         self.journal = Journal(self.run.journal, who, self.redactor)
+        register(self.run.folder)

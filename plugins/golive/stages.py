@@ -16,7 +16,8 @@ from _pytest.mark.expression import Expression
 from golive.criterion import STAGES, TARGET, Criterion, Gate, Outcome, Ratified, Stage
 from golive.errors import ConfigError
 from golive.journal import Entry
-from golive.record import Kept
+from golive.passes import left_out
+from golive.record import Kept, believed
 from golive.verdict import newest_outcome, outcome_of, since_rollback, stages_of, undecided
 
 MARKERS = (
@@ -59,10 +60,11 @@ class Door(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GateState:
-    """Whether a criterion may start; ``why`` is for people."""
+    """Whether a criterion may start; ``why`` is for people, and ``fix`` what they can do, where that is known."""
 
     door: Door
     why: str = ""
+    fix: str = ""
 
 
 OPEN = GateState(Door.OPEN)
@@ -80,7 +82,8 @@ def gate(
     """Whether ``row`` may start, judged from this run's ``entries`` and the record of ``earlier`` runs. Pure."""
     missing = _missing_in_record(row, ratified, scope, earlier, entries, fresh)
     if missing:
-        return GateState(Door.CLOSED, f"no fresh pass in the record of this digest for: {', '.join(missing)}")
+        runs = [*earlier, Kept("", tuple(entries))]
+        return _to_run(missing, fresh, list(dict.fromkeys(why for one in missing for why in left_out(one.id, runs))))
     before = [one for one in ratified.in_scope(scope) if one.order < row.order]
     outcomes = {one.id: _outcomes(one, entries) for one in before}
     bad = [one.id for one in before if _blocks(one, outcomes[one.id])]
@@ -92,6 +95,19 @@ def gate(
     if open_ones:
         return GateState(Door.WAIT, f"waiting for {', '.join(open_ones)}")
     return OPEN
+
+
+def _to_run(missing: Sequence[Criterion], fresh: timedelta, left: Sequence[str]) -> GateState:
+    """Closed for what the record lacks, with what does not count there (``left``) and the command that adds it."""
+    stages = dict.fromkeys(one.stage.value for one in missing)
+    words = [f"{stage}: {', '.join(one.id for one in missing if one.stage.value == stage)}" for stage in stages]
+    command = next(iter(stages)) if len(stages) == 1 else f'"{" or ".join(stages)}"'
+    hours = f"{fresh.total_seconds() / 3600:g} h (golive.toml: record.fresh_hours)"
+    return GateState(
+        Door.CLOSED,
+        f"no fresh pass in the record of this digest for {'; '.join([*words, *left])}",
+        f"pytest -m {command}, with the same report folder, and then this again within {hours}",
+    )
 
 
 def _outcomes(row: Criterion, entries: Sequence[Entry]) -> list[Outcome]:
@@ -109,16 +125,16 @@ def _missing_in_record(
     earlier: Sequence[Kept],
     entries: Sequence[Entry],
     fresh: timedelta,
-) -> list[str]:
+) -> list[Criterion]:
     """The p0 criteria of earlier stages outside the scope without a fresh pass in the record."""
     outside = [stage for stage in STAGES[: STAGES.index(row.stage)] if stage not in scope]
     needed = [one for one in ratified.in_scope(outside) if one.gate is Gate.P0]
     if not needed:
         return []
-    kept = since_rollback([entry for run in earlier for entry in run.entries])
+    kept = since_rollback(believed(earlier))
     known = [*kept, *entries]
     newest = {one.id: newest_outcome(one, known, fresh) for one in needed}
-    return [one.id for one in needed if (outcome := newest[one.id]) is None or not one.counts_as_passed(outcome)]
+    return [one for one in needed if (outcome := newest[one.id]) is None or not one.counts_as_passed(outcome)]
 
 
 def target_passed(ratified: Ratified, entries: Sequence[Entry]) -> bool:

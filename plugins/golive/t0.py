@@ -10,7 +10,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from golive.argo import HASH, RolloutView, parse, rollout_path
-from golive.types import Json, dig, items, mapping, number, text
+from golive.counters import Exporter
+from golive.errors import Unreachable
+from golive.gitops import heals
+from golive.types import Json, JsonValue, dig, items, mapping, number, text
 
 if TYPE_CHECKING:
     from golive.cluster import Cluster
@@ -30,6 +33,10 @@ class RollbackTarget:
     image: str
     tag: str
     digest: str
+    exporter: Exporter
+    """Where its pods tell how many requests they answered."""
+    gitops_namespace: str
+    """Where Argo CD keeps its Applications."""
 
     @property
     def path(self) -> str:
@@ -48,6 +55,15 @@ def target_of(settings: Settings) -> RollbackTarget:
         image=settings.release.image,
         tag=settings.release.tag,
         digest=settings.release.digest,
+        exporter=Exporter(
+            scheme=settings.metrics.scheme,
+            port=settings.metrics.port,
+            path=settings.metrics.path,
+            counter=settings.metrics.requests,
+            label=settings.metrics.route,
+            routes=settings.metrics.critical_routes,
+        ),
+        gitops_namespace=settings.gitops.namespace,
     )
 
 
@@ -66,6 +82,8 @@ class T0:
     template: Json = field(repr=False)
     images: tuple[str, ...]
     taken: str
+    about: Json = field(default_factory=dict, repr=False)
+    """What else a person or a leg wants to know of it (shared/argo-rollouts.md, section 7); older records lack it."""
 
     def to_json(self) -> Json:
         """As the journal keeps it."""
@@ -83,11 +101,12 @@ class T0:
             template=template if _fingerprint(template) == text(data, "template_sha256") else {},
             images=tuple(str(one) for one in (images if isinstance(images, list) else [])),
             taken=text(data, "taken"),
+            about=mapping(data, "about"),
         )
 
 
-def _fingerprint(template: Json) -> str:
-    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()
+def _fingerprint(what: JsonValue) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
 class Release:
@@ -113,6 +132,36 @@ class Release:
     def is_hash(self, view: RolloutView, pod_hash: str) -> bool:
         """Whether the version with this pod template hash is known to be the release."""
         return self._of_hash(view, pod_hash) is True
+
+    def is_through(self, view: RolloutView) -> bool:
+        """Whether the version that ``view`` has a template of is the stable one, and none is on its way.
+
+        A spec that the controller refuses is not what the two hashes speak of.
+        """
+        done = view.observed and view.stable_hash == view.current_hash
+        return done and (not view.invalid or self.is_hash(view, view.stable_hash))
+
+    def serves(self, view: RolloutView) -> str:
+        """How the release takes traffic while the Rollout's template is another one; empty when it does not.
+
+        The template alone says nothing where the controller does not carry it out. Raises ``Unreachable``.
+        """
+        if view.routed and view.canary_weight and self.is_hash(view, view.canary_hash):
+            return f"weight {view.canary_weight} of {view.max_weight} is on {view.canary_hash}"
+        if not view.routed:
+            left = sum(number(one, "status", "availableReplicas") or 0 for one in self.of_release(view))
+            return f"{left} of its pods are available, and no router keeps requests from them" if left else ""
+        root = f"/api/v1/namespaces/{self._target.namespace}/services"
+        stable = self._cluster.find(f"{root}/{self._target.stable_service}") or {}
+        selected = text(stable, "spec", "selector", HASH)
+        taken = bool(selected) and self.is_hash(view, selected)
+        return f"Service {self._target.stable_service} selects its pods ({selected})" if taken else ""
+
+    def is_held(self, view: RolloutView) -> bool:
+        """Whether an abort is all that a rollback may do, and it was done: a GitOps tool owns the template."""
+        if view.owner is None or not view.aborted or view.canary_weight or view.stable_hash == view.current_hash:
+            return False
+        return heals(self._cluster, view.owner, self._target.gitops_namespace) is not False
 
     def _of_hash(self, view: RolloutView, pod_hash: str) -> bool | None:
         if pod_hash not in self._known:
@@ -184,4 +233,43 @@ def snapshot(cluster: Cluster, target: RollbackTarget) -> T0 | None:
     if not view.stable_hash or view.stable_hash != view.current_hash or release.is_current(view) is not False:
         return None
     taken = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return T0(view.uid, view.generation, view.stable_hash, view.template, view.images, taken)
+    try:
+        about = _about(cluster, target, release, view)
+    except Unreachable as error:
+        about = {"missing": str(error)}  # the template is what going back needs
+    return T0(view.uid, view.generation, view.stable_hash, view.template, view.images, taken, about)
+
+
+def _about(cluster: Cluster, target: RollbackTarget, release: Release, view: RolloutView) -> Json:
+    """What the version stood on when it was proven good."""
+    own = release.replica_set(view, view.stable_hash) or {}
+    pods = cluster.list(f"/api/v1/namespaces/{target.namespace}/pods", labelSelector=f"{HASH}={view.stable_hash}")
+    names = {text(one, "name") for one in items(view.template, "spec", "containers")}
+    told: dict[str, set[str]] = {}
+    for pod in pods:
+        for name, digest in digests_of(pod).items():
+            if digest and name in names:  # a side-car that was injected has versions of its own
+                told.setdefault(name, set()).add(digest)
+    digests: Json = {name: [*sorted(found)] for name, found in sorted(told.items())}
+    return {
+        "replica_set": {
+            "name": text(own, "metadata", "name"),
+            "uid": text(own, "metadata", "uid"),
+            "revision": text(own, "metadata", "annotations", "rollout.argoproj.io/revision"),
+        },
+        "digests": digests,
+        "steps_sha256": _fingerprint(view.canary.get("steps")),
+        "dynamic_stable_scale": dig(view.canary, "dynamicStableScale") is True,
+        "abort_scale_down_delay_seconds": number(view.canary, "abortScaleDownDelaySeconds"),
+        "scale_down_delay_seconds": number(view.canary, "scaleDownDelaySeconds"),
+        "rollback_window_revisions": view.rollback_window,
+        "max_traffic_weight": view.max_weight,
+        "replicas": view.replicas,
+        "gitops": view.owner.to_json() if view.owner else None,
+    }
+
+
+def digests_of(pod: Json) -> dict[str, str]:
+    """Each container's digest as its node reports it, by the container's name; empty while it does not."""
+    statuses = items(pod, "status", "containerStatuses")
+    return {text(one, "name"): text(one, "imageID").rpartition("@")[2] for one in statuses}

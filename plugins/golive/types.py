@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
@@ -35,6 +36,14 @@ def number(value: JsonValue, *path: str | int) -> int | None:
     """The whole number at ``path``, or ``None``; a boolean is not a number."""
     found = dig(value, *path)
     return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def real(value: JsonValue, *path: str | int) -> float:
+    """The number at ``path``, ``+Inf`` too; ``nan`` where there is none (a boolean is none): no limit holds for it."""
+    found = dig(value, *path)
+    if found == "+Inf":
+        return math.inf
+    return float(found) if isinstance(found, (int, float)) and not isinstance(found, bool) else math.nan
 
 
 def mapping(value: JsonValue, *path: str | int) -> Json:

@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 
 from golive.criterion import APPROVAL, STAGES, TARGET, Criterion, Gate, Outcome, Ratified, Stage
 from golive.journal import Entry
+from golive.origin import judged_otherwise
 from golive.record import Kept
 from golive.types import Json, mapping, text
 
@@ -93,6 +94,8 @@ class Verdict:
 
 
 _WORST = (Outcome.FAILED, Outcome.NOT_PROVEN, Outcome.OFF, Outcome.ATTESTED, Outcome.PASSED)
+_WORDED = (Outcome.PASSED, Outcome.ATTESTED)
+"""These say what was seen, or by whom; without a word they are worth nothing."""
 NO_CLAIM = "the test claimed nothing"
 NO_OUTCOME = "no outcome was recorded: the test was not collected, was interrupted, or its process died"
 
@@ -135,7 +138,7 @@ def _judge(row: Criterion, entries: Sequence[Entry]) -> Judged:
     worst = min(seen, key=lambda entry: _WORST.index(outcome_of(entry)))
     data = worst.data
     seconds = data.get("seconds")
-    silent = text(data, "outcome") == Outcome.PASSED and not text(data, "observed").strip()
+    silent = text(data, "outcome") in _WORDED and not text(data, "observed").strip()
     return Judged(
         row,
         outcome_of(worst),
@@ -170,7 +173,7 @@ def outcome_of(entry: Entry) -> Outcome:
         found = Outcome(text(entry.data, "outcome"))
     except ValueError:
         return Outcome.NOT_PROVEN
-    return Outcome.NOT_PROVEN if found is Outcome.PASSED and not text(entry.data, "observed").strip() else found
+    return Outcome.NOT_PROVEN if found in _WORDED and not text(entry.data, "observed").strip() else found
 
 
 def _problems(ratified: Ratified, entries: Sequence[Entry], judged: Sequence[Judged]) -> list[str]:
@@ -220,10 +223,12 @@ def _release(
 def newest_outcome(row: Criterion, entries: Sequence[Entry], fresh: timedelta) -> Outcome | None:
     """The newest recorded outcome of a criterion that is not older than ``fresh`` before the newest entry, or ``None``.
 
-    A run's outcomes count together, the worst of them, so that a retry inside a run hides nothing.
+    A run's outcomes count together, the worst of them, so that a retry inside a run hides nothing. Those of a run that
+    judged by something else (``golive.origin``) do not count.
     """
     if not entries:
         return None
+    otherwise = judged_otherwise(row.id, entries)
     end = max(datetime.fromisoformat(entry.time) for entry in entries)
     run = ""
     of_run: dict[str, list[Entry]] = {}
@@ -231,6 +236,8 @@ def newest_outcome(row: Criterion, entries: Sequence[Entry], fresh: timedelta) -
     for entry in entries:
         if entry.kind == "run":
             run = text(entry.data, "run")
+        if run in otherwise:
+            continue
         is_it = entry.kind == "outcome" and entry.data.get("id") == row.id
         if is_it and end - datetime.fromisoformat(entry.time) <= fresh:
             newest = max(newest or "", run)
@@ -252,13 +259,15 @@ def took_back(entry: Entry) -> bool:
 def since_rollback(entries: Sequence[Entry]) -> Sequence[Entry]:
     """What was recorded after traffic was last taken back; evidence from before speaks of a world that is gone.
 
-    Which run it belongs to, and what that run collected, stays.
+    By time, not by place: the entries may be run by run, and runs may overlap. Which run it belongs to, and what that
+    run collected, stays.
     """
-    taken_back = [n for n, entry in enumerate(entries) if took_back(entry)]
+    moments = [(entry.time, number) for number, entry in enumerate(entries)]
+    taken_back = [at for at, entry in zip(moments, entries, strict=True) if took_back(entry)]
     if not taken_back:
         return entries
-    before = [entry for entry in entries[: taken_back[-1]] if entry.kind in ("run", "collected")]
-    return [*before, *entries[taken_back[-1] + 1 :]]
+    last = max(taken_back)
+    return [one for at, one in zip(moments, entries, strict=True) if at > last or one.kind in ("run", "collected")]
 
 
 def gate_of(ratified: Ratified, criterion_id: str) -> Gate:

@@ -8,12 +8,15 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.folder import Folder
-from golive_sandbox.types import Json, items, text
+from golive_sandbox.types import Json, items, mapping, strings, text
 
 _ERROR, _INTERRUPTED = 1, 130
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""Where a command is added."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,26 +49,43 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--detach", action="store_true", help="return when it is up, and leave it running")
     up.set_defaults(command=_up)
 
-    up.add_argument("--rate", type=float, default=600.0, help="requests a second through the ingress (default: 600)")
+    up.add_argument("--rate", type=float, default=700.0, help="requests a second through the ingress (default: 700)")
     up.add_argument("--until-exit", type=int, metavar="PID", help="end it when this process ends, however that ends")
     up.add_argument("--remove", action="store_true", help=argparse.SUPPRESS)  # the folder too, at the end
 
-    status = commands.add_parser("status", help="what is running, and what is broken in it")
-    status.set_defaults(command=_status)
-    for word, doc in (("break", "switch a fault on"), ("heal", "switch a fault off")):
-        switch = commands.add_parser(word, help=doc)
-        switch.add_argument("fault", metavar="FAULT", help="one of those that `scenarios` lists")
-        switch.add_argument("--world", default="", help="the world's name (default: maestro)")
-        switch.set_defaults(command=_switch, word=word)
-    down = commands.add_parser("down", help="end it, and what a crash left of it")
-    down.set_defaults(command=_down)
-    for one in (up, status, *(commands.choices[word] for word in ("break", "heal")), down):
+    for one in (up, *_running(commands)):
         one.add_argument("--dir", default="sandbox-world", help="the sandbox's folder (default: ./sandbox-world)")
 
     scenarios = commands.add_parser("scenarios", help="list scenarios and faults")
     scenarios.add_argument("--json", action="store_true", help="the scenarios as a JSON list")
     scenarios.set_defaults(command=_scenarios)
     return parser
+
+
+def _running(commands: Commands) -> list[argparse.ArgumentParser]:
+    """The commands that ask a sandbox which is up."""
+    status = commands.add_parser("status", help="what is running, and what is broken in it")
+    status.set_defaults(command=_status)
+    of_a_world: list[argparse.ArgumentParser] = []
+    for word, doc in (("break", "switch a fault on"), ("heal", "switch a fault off")):
+        switch = commands.add_parser(word, help=doc)
+        switch.add_argument("fault", metavar="FAULT", help="one of those that `scenarios` lists")
+        switch.set_defaults(command=_switch, word=word, when="")
+        of_a_world.append(switch)
+    when = "not now, but when the release has come that far: at-10, at-25, at-50, at-100, aborted, promoted"
+    of_a_world[0].add_argument("--when", default="", metavar="MOMENT", help=when)
+    reset = commands.add_parser("reset", help="heal everything, and bring the stable version back")
+    reset.set_defaults(command=_reset)
+    seen = commands.add_parser("versions", help="which version answered clients at the ingress, and when, as JSON")
+    since = "from this time of day on (unix seconds)"
+    seen.add_argument("--since", type=float, default=0.0, metavar="UNIX", help=since)
+    seen.set_defaults(command=_versions)
+    of_a_world += [reset, seen]
+    for one in of_a_world:
+        one.add_argument("--world", default="", help="the world's name (default: maestro)")
+    down = commands.add_parser("down", help="end it, and what a crash left of it")
+    down.set_defaults(command=_down)
+    return [status, *of_a_world, down]
 
 
 def _say(words: str) -> None:
@@ -141,9 +161,13 @@ def _status(arguments: argparse.Namespace) -> None:
         f"up since {text(facts, 'since')}, {text(facts, 'server')}"
     )
     for world in items(answer, "worlds"):
-        broken = world.get("broken")
         _say(f"  world {text(world, 'name')}: Rollout {text(world, 'rollout')}")
-        _say(f"    broken: {', '.join(map(str, broken)) if isinstance(broken, list) and broken else 'nothing'}")
+        _say(f"    broken: {', '.join(strings(world, 'broken')) or 'nothing'}")
+        for kind in ("armed", "fired"):
+            if said := ", ".join(f"{name} ({moment})" for name, moment in mapping(world, kind).items()):
+                _say(f"    {kind}: {said}")
+        for trouble in strings(world, "trouble"):
+            _say(f"    went wrong: {trouble}")
         _say(f"    traffic: {text(world, 'traffic')}")
         _say(f"    {_curl(text(answer, 'address'), text(world, 'host'))}")
         _say(f"    {text(world, 'golive_toml')}")
@@ -152,9 +176,23 @@ def _status(arguments: argparse.Namespace) -> None:
 def _switch(arguments: argparse.Namespace) -> None:
     from golive_sandbox import control
 
-    request: Json = {"do": arguments.word, "fault": arguments.fault, "world": arguments.world}
+    request: Json = {"do": arguments.word, "fault": arguments.fault, "world": arguments.world, "when": arguments.when}
     control.ask(text(_folder(arguments).running(), "control"), request, _say)
     _say("Done.")
+
+
+def _reset(arguments: argparse.Namespace) -> None:
+    from golive_sandbox import control
+
+    control.ask(text(_folder(arguments).running(), "control"), {"do": "reset", "world": arguments.world}, _say)
+    _say("Done.")
+
+
+def _versions(arguments: argparse.Namespace) -> None:
+    from golive_sandbox import control
+
+    request: Json = {"do": "versions", "world": arguments.world, "since": arguments.since}
+    _say(json.dumps(control.ask(text(_folder(arguments).running(), "control"), request, _say)))
 
 
 def _down(arguments: argparse.Namespace) -> None:

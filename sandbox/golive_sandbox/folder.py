@@ -163,4 +163,12 @@ class Folder:
         yield short
 
 
-_WRITTEN = ("kubeconfig", "driver.kubeconfig", "golive.toml", "rollout-maestro.yaml", "worlds", "bin")
+_WRITTEN = (
+    "kubeconfig",
+    "driver.kubeconfig",
+    "golive.toml",
+    "rollout-maestro.yaml",
+    "trusted_root.json",
+    "worlds",
+    "bin",
+)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from signal import SIGCONT, SIGKILL, SIGSTOP
+from typing import Protocol
 
 import yaml
 
-from golive_sandbox import files, waiting
+from golive_sandbox import apiserver, files, waiting
 from golive_sandbox.api import Api
 from golive_sandbox.errors import ApiError, NotInTimeError, SandboxError
 from golive_sandbox.kubeconfig import Kubeconfig
-from golive_sandbox.pki import Credential, Pki, signing_key
+from golive_sandbox.pki import Pki
 from golive_sandbox.processes import Child, Registry
 from golive_sandbox.servers.cache import Built
 from golive_sandbox.types import Json, items, text
@@ -38,8 +39,19 @@ _CONTROLLERS = (
     "clusterrole-aggregation-controller",
 )
 _ATTEMPTS = 3
+_API_SERVER = "kube-apiserver"
 _TAKEN = "address already in use"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+class Nodes(Protocol):
+    """What faults may do to the nodes of a plane."""
+
+    def kill_container(self, namespace: str, pod_prefix: str) -> str:
+        """SIGKILL the first running container of a pod whose name begins so; the pod's name."""
+
+    def report(self, path: str, digest: str, instead: str | None) -> None:
+        """Let pods of the image ``path@digest`` that start from now on say ``instead``; ``None``: the truth."""
 
 
 class Plane:
@@ -56,6 +68,11 @@ class Plane:
         self._registry = registry
         self._children: list[Child] = []
         self._api: Api | None = None
+        self._api_flags: Sequence[str] = ()
+        self._wanted: Child | None = None  # whose end is wanted: another one follows
+        self._followed = asyncio.Event()
+        self.nodes: Nodes | None = None
+        """Whoever runs pods here, once they do."""
         self.pki = Pki()
         self.server = ""
         """``https://127.0.0.1:PORT``, another port at every start."""
@@ -94,13 +111,40 @@ class Plane:
 
     async def failed(self) -> SandboxError:
         """Wait until a server ends that should not; the error to show for it."""
-        waits = {asyncio.create_task(child.wait()): child for child in self._children}
-        try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            return _died(waits[done.pop()])
-        finally:
-            for task in waits:
-                task.cancel()
+        while True:
+            waits = {asyncio.create_task(child.wait()): child for child in self._children}
+            try:
+                done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in waits:
+                    task.cancel()
+            ended = waits[done.pop()]
+            if ended is not self._wanted:
+                return _died(ended)
+            await self._followed.wait()
+
+    def stall_api_server(self) -> None:
+        """Stop its process where it stands: connections are accepted, and nothing is answered."""
+        self._api_server.signal(SIGSTOP)
+
+    def resume_api_server(self) -> None:
+        """Let it go on; it may never have been stopped."""
+        self._api_server.signal(SIGCONT)
+
+    async def restart_api_server(self) -> None:
+        """End it without a chance to say good-bye, start it again on the same port, wait until it is ready."""
+        old = self._wanted = self._api_server
+        self._followed.clear()
+        old.signal(SIGKILL)
+        await old.stop(_STOP_SECONDS)
+        self._children.remove(old)
+        new = await self._spawn(_API_SERVER, self._api_flags)
+        self._followed.set()
+        await self._until_ready(new, self._is_ready, _READY_SECONDS)
+
+    @property
+    def _api_server(self) -> Child:
+        return next(child for child in self._children if child.name == _API_SERVER)
 
     def kubeconfig(self, user: str, groups: Sequence[str] = (), namespace: str = "default") -> Kubeconfig:
         """A kubeconfig for a user, who is whoever the certificate says; rights are RBAC's matter."""
@@ -140,49 +184,10 @@ class Plane:
         self.server = f"https://127.0.0.1:{port}"
         folder = self._folder / "pki"
         admin = self.pki.client("golive-sandbox", ["system:masters"])
-        child = await self._spawn("kube-apiserver", self._api_server_flags(etcd, port, folder))
+        self._api_flags = apiserver.flags(self.pki, folder, etcd, port, self._egress)
+        child = await self._spawn(_API_SERVER, self._api_flags)
         self._api = Api(self.server, self.pki.client_context(admin, folder))
         await self._until_ready(child, self._is_ready, _READY_SECONDS)
-
-    def _api_server_flags(self, etcd: str, port: int, folder: Path) -> list[str]:
-        names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
-        serving = self.pki.serving("kube-apiserver", ["127.0.0.1", "10.0.0.1"], names).save(folder, "apiserver")
-        kubelet = self.pki.client("kube-apiserver-kubelet-client", ["system:masters"]).save(folder, "kubelet-client")
-        accounts = _save_account_key(signing_key(), folder)
-        authority = files.write(folder / "ca.crt", self.pki.certificate)
-        return [
-            f"--etcd-servers={etcd}",
-            "--bind-address=127.0.0.1",
-            f"--secure-port={port}",
-            f"--tls-cert-file={serving[0]}",
-            f"--tls-private-key-file={serving[1]}",
-            f"--client-ca-file={authority}",
-            "--service-cluster-ip-range=10.0.0.0/24",
-            "--authorization-mode=RBAC",
-            "--endpoint-reconciler-type=none",
-            # Pods here need no token of their own, and none exists before the first service account does.
-            "--disable-admission-plugins=ServiceAccount",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-key-file={accounts[0]}",
-            f"--service-account-signing-key-file={accounts[1]}",
-            f"--egress-selector-config-file={self._egress_config(folder)}",
-            f"--kubelet-client-certificate={kubelet[0]}",
-            f"--kubelet-client-key={kubelet[1]}",
-            "--kubelet-preferred-address-types=InternalIP",
-            "--allow-privileged=true",
-            "--profiling=false",
-        ]
-
-    def _egress_config(self, folder: Path) -> Path:
-        """Everything the API server dials inside the cluster goes through our socket: pods may have any address."""
-        transport: Json = {"uds": {"udsName": str(self._egress)}}
-        selection: Json = {"name": "cluster", "connection": {"proxyProtocol": "HTTPConnect", "transport": transport}}
-        config: Json = {
-            "apiVersion": "apiserver.k8s.io/v1beta1",
-            "kind": "EgressSelectorConfiguration",
-            "egressSelections": [selection],
-        }
-        return files.write(folder / "egress.json", json.dumps(config))
 
     async def _start_controller_manager(self) -> None:
         user = self.kubeconfig("golive-sandbox-controllers", ["system:masters"])
@@ -249,10 +254,6 @@ def _died(child: Child) -> SandboxError:
 def _established(crd: Json) -> bool:
     conditions = items(crd, "status", "conditions")
     return any(text(one, "type") == "Established" and text(one, "status") == "True" for one in conditions)
-
-
-def _save_account_key(key: Credential, folder: Path) -> tuple[Path, Path]:
-    return files.write(folder / "accounts.pub", key.certificate), files.write_secret(folder / "accounts.key", key.key)
 
 
 def free_ports(count: int) -> list[int]:

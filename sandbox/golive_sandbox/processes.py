@@ -143,14 +143,15 @@ class Child:
     async def stop(self, grace: float) -> None:
         """SIGTERM, and SIGKILL to the whole group when it is still there after ``grace`` seconds."""
         if self.exit_code is None:
-            self._signal(signal.SIGTERM)
+            self.signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), grace)
-        self._signal(signal.SIGKILL)  # also what it started itself and left behind
+        self.signal(signal.SIGKILL)  # also what it started itself and left behind
         await self._process.wait()
         self._registry.remove(self.pid)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to its whole group; one that is gone does not mind."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 

@@ -135,6 +135,7 @@ class _Sandbox:
             registry=self._registry,
         )
         await agent.start()
+        plane.nodes = agent
         up.push_async_callback(agent.stop)
         envoy = Envoy(self._folder.state / "envoy", self._sockets / "envoy.sock", self._folder.logs, self._registry)
         await envoy.start()

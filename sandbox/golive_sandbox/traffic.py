@@ -18,13 +18,15 @@ from golive_sandbox.errors import SandboxError
 from golive_sandbox.processes import Child, Registry
 from golive_sandbox.types import Json, dig, items, mapping, number, text
 
-DEFAULT_RATE, SMALL_RATE = 600.0, 20.0
-"""Requests a second: what the sample sizes of a short canary need, and what shows that a world works."""
+DEFAULT_RATE, SMALL_RATE = 700.0, 20.0
+"""Requests a second: what a canary needs to be decided in seconds (see ``[slo]`` of ``world/settings.py``), and what
+shows that a world works."""
 MOST_RATE = 20_000.0
 _PROGRAM = Path(__file__).resolve().parent / "programs" / "traffic.py"
 _START_SECONDS = 20.0
 _ANSWER_SECONDS = 15.0  # a pause waits for what is in flight, at most 10 s
 _STOP_SECONDS = 2.0
+_LONGEST_LINE = 1 << 26  # bytes: an hour of quarters of a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,10 @@ class Traffic:
         """Ask ``rate`` times a second from now on."""
         return await self._ask({"do": "rate", "rate": rate})
 
+    async def versions(self, since: float) -> Json:
+        """Who answered since then (unix seconds), as ``timeline.Timeline`` reads it."""
+        return await self._line({"do": "versions", "since": since})
+
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[Counts]:
         """Paused while the block runs."""
@@ -156,9 +162,12 @@ class Traffic:
         return self._socket.exists()
 
     async def _ask(self, request: Json) -> Counts:
+        return Counts.of(await self._line(request))
+
+    async def _line(self, request: Json) -> Json:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                reader, writer = await asyncio.open_unix_connection(self._socket)
+                reader, writer = await asyncio.open_unix_connection(self._socket, limit=_LONGEST_LINE)
                 with contextlib.closing(writer):
                     writer.write(json.dumps(request).encode() + b"\n")
                     answer: Json = json.loads(await reader.readline() or b'{"error": "it ended"}')
@@ -168,4 +177,4 @@ class Traffic:
             ) from silent
         if "error" in answer:
             raise SandboxError(f"traffic of {self.name}: {text(answer, 'error')}")
-        return Counts.of(answer)
+        return answer

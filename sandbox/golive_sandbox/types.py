@@ -45,3 +45,9 @@ def items(value: JsonValue, *path: str | int) -> list[Json]:
     """The objects of the list at ``path``; an empty list where there is none."""
     found = dig(value, *path)
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def strings(value: JsonValue, *path: str | int) -> list[str]:
+    """The strings of the list at ``path``; an empty list where there is none."""
+    found = dig(value, *path)
+    return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []

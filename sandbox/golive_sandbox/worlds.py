@@ -10,12 +10,13 @@ from pathlib import Path
 from golive_sandbox import agreement
 from golive_sandbox.control import Say
 from golive_sandbox.errors import SandboxError
+from golive_sandbox.living import Living
 from golive_sandbox.plane import Plane
 from golive_sandbox.registry.image_registry import ImageRegistry
 from golive_sandbox.scenarios import faults, table
-from golive_sandbox.scenarios.fault import Fault
+from golive_sandbox.scenarios.moments import Moment
 from golive_sandbox.traffic import DEFAULT_RATE, MOST_RATE, SMALL_RATE, Counts, Place, Traffic
-from golive_sandbox.types import Json, JsonValue, text
+from golive_sandbox.types import Json, text
 from golive_sandbox.world.images import Images
 from golive_sandbox.world.rights import ARGO_NAMESPACE
 from golive_sandbox.world.settings import CRITICAL_ROUTES, KUBECONFIG, SETTINGS
@@ -25,17 +26,8 @@ DEFAULT = "maestro"
 """The world that ``up`` makes; a world's name is its namespace."""
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,40}[a-z0-9])?")
 _MOST_SECONDS = 150.0  # whoever asks on the control socket does not wait for ever
+_MOST_TIME = 1e11  # unix seconds
 _TAKEN = ("default", ARGO_NAMESPACE)
-
-
-class _Living:
-    """A world, its traffic, what is broken in it (in that order), and a lock: one change at a time."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.traffic: Traffic | None = None  # until the world is Healthy
-        self.broken: list[Fault] = []
-        self.lock = asyncio.Lock()
 
 
 class Worlds:
@@ -49,15 +41,17 @@ class Worlds:
         self._registry = registry
         self._folder = folder
         self._place = place
-        self._living: dict[str, _Living] = {}
+        self._living: dict[str, Living] = {}
         self._requests: dict[str, Callable[[Json, Say], Awaitable[Json]]] = {
             "status": self._status,
             "break": self._break,
             "heal": self._heal,
+            "reset": self._reset,
             "create-world": self._create,
             "delete-world": self._delete,
             "traffic": self._traffic,
             "agreement": self._agreement,
+            "versions": self._versions,
         }
 
     async def handle(self, request: Json, say: Say) -> Json:
@@ -73,8 +67,8 @@ class Worlds:
         return self._place.envoy.address
 
     async def stop(self) -> None:
-        """End all traffic; the worlds themselves end with the plane."""
-        await asyncio.gather(*(one.traffic.stop() for one in self._living.values() if one.traffic is not None))
+        """End all traffic and all that waits or works in worlds; the worlds themselves end with the plane."""
+        await asyncio.gather(*(one.stop() for one in self._living.values()))
 
     async def create(self, name: str, scenario: str, say: Say, rate: float = DEFAULT_RATE) -> World:
         """Make a world with the faults of ``scenario`` and ``rate`` requests a second."""
@@ -86,14 +80,14 @@ class Worlds:
         if wanted.own_plane and self._living:
             raise SandboxError(f"scenario {scenario} breaks the whole plane: start a sandbox of its own for it")
         folder = self._folder if name == DEFAULT else self._folder / "worlds" / name
-        living = self._living[name] = _Living(World(self._plane, name, folder, Images(self._registry, name)))
+        living = self._living[name] = Living(World(self._plane, name, folder, Images(self._registry, name)))
         async with living.lock:
             await living.world.create()
-            living.traffic = await Traffic.start(self._place, name, living.world.host, rate)
+            living.world.traffic = await Traffic.start(self._place, name, living.world.host, rate)
             living.world.monitoring.look.asked = CRITICAL_ROUTES if rate else ()
             await living.world.monitoring.until_observing()
             for fault in wanted.faults:
-                await self._switch_on(living, faults.named(fault), say)
+                await living.switch_on(faults.named(fault), wanted.moment(fault), say)
         return living.world
 
     async def _create(self, request: Json, say: Say) -> Json:
@@ -104,44 +98,45 @@ class Worlds:
     async def _delete(self, request: Json, _: Say) -> Json:
         living = self._of(request)
         async with living.lock:
-            if living.traffic is not None:
-                await living.traffic.stop()
+            await living.stop()
             await living.world.delete()
             del self._living[living.world.namespace]
         return {}
 
     async def _break(self, request: Json, say: Say) -> Json:
+        """``fault``, ``when`` (default: now)."""
         living, fault = self._of(request), faults.named(text(request, "fault"))
+        moment = Moment.named(text(request, "when"))
         async with living.lock:
-            if fault in living.broken:
-                raise SandboxError(f"{fault.name} is already broken in world {living.world.namespace}")
             if fault.own_plane and len(self._living) > 1:
                 raise SandboxError(f"{fault.name} breaks the whole plane, which has other worlds: delete those first")
-            await self._switch_on(living, fault, say)
-        return {"broken": _names(living)}
+            await living.switch_on(fault, moment, say)
+        return {"broken": living.names}
 
     async def _heal(self, request: Json, say: Say) -> Json:
         living, fault = self._of(request), faults.named(text(request, "fault"))
         async with living.lock:
-            if fault not in living.broken:
-                raise SandboxError(f"{fault.name} is not broken in world {living.world.namespace}")
-            say(f"Healing: {fault.summary} ...")
-            await fault.off(living.world)
-            living.broken.remove(fault)
-            await _until_observed(living)
-        return {"broken": _names(living)}
+            await living.switch_off(fault, say)
+        return {"broken": living.names}
+
+    async def _reset(self, request: Json, say: Say) -> Json:
+        """Heal everything, newest first, and bring the stable version back, whatever became of the release."""
+        living = self._of(request)
+        async with living.lock:
+            await living.reset(say)
+        return {"broken": living.names}
 
     async def _status(self, _: Json, __: Say) -> Json:
         return {
             "worlds": [
                 {
                     **_files(one.world),
-                    "broken": _names(one),
+                    **one.facts(),
                     "rollout": await one.world.rollout.describe(),
                     "host": one.world.host,
-                    "traffic": await one.traffic.describe() if one.traffic is not None else "none yet",
+                    "traffic": await one.world.traffic.describe() if one.world.traffic is not None else "none yet",
                 }
-                for one in self._living.values()
+                for one in [*self._living.values()]  # one may be made or go away meanwhile
             ],
             "address": self.address,
         }
@@ -167,33 +162,21 @@ class Worlds:
         say(f"Counting for {seconds:g} s ...")
         return (await agreement.measure(world, traffic, self._place, seconds)).row()
 
+    async def _versions(self, request: Json, _: Say) -> Json:
+        """Who answered ``since`` (unix seconds; default: all that is kept, an hour), see ``timeline.Timeline``."""
+        return await self._traffic_of(request).versions(_amount(request, "since", 0.0, _MOST_TIME))
+
     def _traffic_of(self, request: Json) -> Traffic:
         living = self._of(request)
-        if living.traffic is None:
+        if living.world.traffic is None:
             raise SandboxError(f"world {living.world.namespace} is not up yet: wait for it")
-        return living.traffic
+        return living.world.traffic
 
-    async def _switch_on(self, living: _Living, fault: Fault, say: Say) -> None:
-        say(f"Breaking: {fault.summary} ...")
-        await fault.on(living.world)
-        living.broken.append(fault)
-        await _until_observed(living)
-
-    def _of(self, request: Json) -> _Living:
+    def _of(self, request: Json) -> Living:
         name = text(request, "world") or DEFAULT
         if name not in self._living:
             raise SandboxError(f"expected a world of: {', '.join(self._living)}; got {name!r}")
         return self._living[name]
-
-
-async def _until_observed(living: _Living) -> None:
-    """What a fault changed, Prometheus has noticed: discovery takes up to 5 s, as anywhere."""
-    if not any(fault.blinds for fault in living.broken):
-        await living.world.monitoring.until_observing()
-
-
-def _names(living: _Living) -> list[JsonValue]:
-    return [fault.name for fault in living.broken]
 
 
 def _files(world: World) -> Json:

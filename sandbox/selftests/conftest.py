@@ -8,11 +8,16 @@ from collections.abc import Iterator
 import pytest
 
 from golive_sandbox.scenarios.table import Scenario
+from golive_sandbox.types import mapping
+from golive_sandbox.worlds import DEFAULT
 from selftests.harness import Cluster, Room, running_cluster
-from selftests.judging import Judging
+from selftests.judging import Judged, Judging
 from selftests.sandboxes import Sandbox, running_sandbox
+from selftests.traces import SILENT, Place
+from selftests.walking import Walk
 
 _ROOMS = itertools.count(1)
+_WALK_RATE = 100.0
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +54,30 @@ def judging(sandbox: Sandbox, request: pytest.FixtureRequest) -> Iterator[Judgin
             asked[scenario.name] = scenario
     with Judging(sandbox, list(asked.values())) as running:
         yield running
+
+
+@pytest.fixture
+def judged(judging: Judging, scenario: Scenario) -> Judged:
+    """What became of the scenario that the test is about."""
+    return judging[scenario]
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    """The default world of a sandbox that has no other: faults of the plane are allowed."""
+    with running_sandbox(_WALK_RATE) as sandbox:
+        yield Place(sandbox, DEFAULT, sandbox.folder.root)
+
+
+@pytest.fixture
+def walk(place: Place) -> Iterator[Walk]:
+    """A clean world, and a clean one afterwards: whatever is broken is healed, and nothing may be left of it."""
+    before = place.snapshot()
+    assert SILENT not in before
+    made = Walk(place)
+    yield made
+    facts = made.facts()
+    for fault in [*mapping(facts, "armed"), *reversed(place.sandbox.broken(place.name))]:
+        made.heal(fault)
+    made.take_back()
+    assert place.snapshot() == before

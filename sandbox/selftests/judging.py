@@ -7,22 +7,34 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections import defaultdict
+from collections.abc import Container, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Semaphore
 from types import TracebackType
+
+import pytest
 
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.scenarios.table import SCENARIOS, Found, Scenario
+from golive_sandbox.scenarios.walks import SCENARIOS as WALKED
+from golive_sandbox.timeline import Timeline
+from golive_sandbox.traffic import DEFAULT_RATE, SMALL_RATE
 from golive_sandbox.types import Json, dig, items, mapping, text
 from golive_sandbox.worlds import DEFAULT
+from selftests.harness import eventually
 from selftests.sandboxes import ROLLOUT, ROOT, Sandbox, running_sandbox
 from selftests.traces import Place, Traces
 
 _AT_ONCE = 4  # a world and its suite wait for the cluster far more than they compute
-_SUITE_SECONDS = 120
+_WALKED_AT_ONCE = 2  # those are judged by how fast and how well they answer some hundred requests a second
+_SUITE_SECONDS = 300
+_NO_TRAFFIC = "no-traffic"
+_ANSWERS = 30  # after the suite's end: enough to see who still answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +57,8 @@ class Run:
 class Judged:
     """A scenario, the Rollout before and after the suite, what Argo's own tool says, and what its faults left.
 
-    ``traces`` is ``None`` for a scenario that is not one of ``TRACED``.
+    ``traces`` is ``None`` for a scenario that is not one of ``TRACED``. ``clients`` are the answers at the ingress from
+    before the suite until some time after its end at ``ended`` (unix seconds); ``None`` for one that is not walked.
     """
 
     scenario: Scenario
@@ -54,13 +67,16 @@ class Judged:
     after: Json
     argo: str
     traces: Traces | None
+    clients: Timeline | None
+    ended: float
 
 
 def _first_of_each_fault() -> list[Scenario]:
     seen: set[str] = set()
     found = []
     for scenario in SCENARIOS:
-        if scenario.rollback is not Found.CANARY and not seen.issuperset(scenario.faults):
+        moves = scenario.rollback is Found.CANARY or scenario in WALKED
+        if not moves and not seen.issuperset(scenario.faults):
             found.append(scenario)
             seen.update(scenario.faults)
     return found
@@ -69,14 +85,14 @@ def _first_of_each_fault() -> list[Scenario]:
 TRACED = _first_of_each_fault()
 """The scenarios whose faults are healed, to see that nothing is left: each fault once.
 
-Not those whose canary the suite takes back, which leaves the release's pods for a while.
+Not those whose canary the suite walks or takes back, which leaves the release's pods for a while.
 """
 
 
-def suite(settings: Path) -> Run:
-    """``pytest -m preflight`` with the world's ``golive.toml``."""
+def suite(settings: Path, markers: str = "preflight") -> Run:
+    """``pytest -m MARKERS`` with the world's ``golive.toml``."""
     with tempfile.TemporaryDirectory(prefix="golive-reports-") as reports:
-        argv = ["-m", "pytest", "-m", "preflight", "--golive-config", str(settings), "--golive-report-dir", reports]
+        argv = ["-m", "pytest", "-m", markers, "--golive-config", str(settings), "--golive-report-dir", reports]
         done = subprocess.run(
             [sys.executable, *argv, "-p", "no:cacheprovider"],
             cwd=ROOT, capture_output=True, text=True, timeout=_SUITE_SECONDS, check=False,
@@ -86,6 +102,17 @@ def suite(settings: Path) -> Run:
     return Run(done.returncode, done.stdout + done.stderr, verdict)
 
 
+def rows(scenarios: Sequence[Scenario], long: Container[str]) -> pytest.MarkDecorator:
+    """A case for each scenario; those whose name is in ``long`` are run only when asked for."""
+    cases = [pytest.param(one, id=one.name, marks=pytest.mark.long if one.name in long else ()) for one in scenarios]
+    return pytest.mark.parametrize("scenario", cases)
+
+
+def rate(scenario: Scenario) -> float:
+    """Requests a second that a scenario needs."""
+    return scenario.rate or (DEFAULT_RATE if scenario in WALKED else SMALL_RATE)
+
+
 class Judging(AbstractContextManager["Judging"]):
     """All scenarios asked for, under way since the beginning; ``[scenario]`` waits for one."""
 
@@ -93,9 +120,9 @@ class Judging(AbstractContextManager["Judging"]):
         self._sandbox = sandbox
         self._pool = ThreadPoolExecutor(_AT_ONCE)
         self._cleaners = ThreadPoolExecutor(_AT_ONCE)
-        self._judged: dict[str, Future[Judged]] = {
-            one.name: self._pool.submit(self._own if one.own_plane else self._shared, one) for one in scenarios
-        }
+        self._spare: defaultdict[float, list[Place]] = defaultdict(list)
+        self._walking = Semaphore(_WALKED_AT_ONCE)
+        self._judged: dict[str, Future[Judged]] = {one.name: self._pool.submit(self._one, one) for one in scenarios}
 
     def __getitem__(self, scenario: Scenario) -> Judged:
         return self._judged[scenario.name].result()
@@ -106,15 +133,30 @@ class Judging(AbstractContextManager["Judging"]):
         self._pool.shutdown(cancel_futures=True)
         self._cleaners.shutdown()
 
+    def _one(self, scenario: Scenario) -> Judged:
+        with self._walking if scenario in WALKED else nullcontext():
+            return self._own(scenario) if scenario.own_plane else self._shared(scenario)
+
     def _shared(self, scenario: Scenario) -> Judged:
-        world = re.sub("[^a-z0-9]+", "-", scenario.name)[:40].strip("-")
-        made = self._sandbox.ask("create-world", world=world)
-        judged = _judge(scenario, Place(self._sandbox, world, Path(text(made, "golive_toml")).parent))
-        self._cleaners.submit(self._sandbox.ask, "delete-world", world=world)
+        """In a world that an earlier scenario left as it was made, or in a new one."""
+        place = self._place(scenario)
+        judged = _judge(scenario, place)
+        if judged.traces and judged.traces.healed == judged.traces.clean:
+            self._spare[rate(scenario)].append(place)
+        else:
+            self._cleaners.submit(self._sandbox.ask, "delete-world", world=place.name)
         return judged
 
+    def _place(self, scenario: Scenario) -> Place:
+        try:
+            return self._spare[rate(scenario)].pop()
+        except IndexError:
+            world = re.sub("[^a-z0-9]+", "-", scenario.name)[:40].strip("-")
+            made = self._sandbox.ask("create-world", world=world, rate=str(rate(scenario)))
+            return Place(self._sandbox, world, Path(text(made, "golive_toml")).parent)
+
     def _own(self, scenario: Scenario) -> Judged:
-        with running_sandbox() as sandbox:
+        with running_sandbox(rate(scenario)) as sandbox:
             return _judge(scenario, Place(sandbox, DEFAULT, sandbox.folder.root))
 
 
@@ -122,17 +164,32 @@ def _judge(scenario: Scenario, place: Place) -> Judged:
     sandbox, world = place.sandbox, place.name
     clean = place.snapshot() if scenario in TRACED else {}
     for fault in scenario.faults:
-        sandbox.ask("break", world=world, fault=fault)
+        sandbox.ask("break", world=world, fault=fault, when=scenario.moment(fault).value)
     before = _rollout(sandbox, world)
-    run = suite(place.folder / "golive.toml")
+    run = suite(place.folder / "golive.toml", scenario.markers)
+    ended = time.time()
+    sandbox.assert_untroubled(world)
+    if _NO_TRAFFIC in scenario.faults:  # who would answer is seen only when somebody asks
+        sandbox.ask("heal", world=world, fault=_NO_TRAFFIC)
+    clients = _clients(sandbox, world, ended) if scenario in WALKED else None
     after = _rollout(sandbox, world)
     argo = sandbox.kubectl(world, "argo", "rollouts", "get", "rollout", ROLLOUT, "--no-color") if after else ""
     if scenario not in TRACED:
-        return Judged(scenario, run, before, after, argo, None)
+        return Judged(scenario, run, before, after, argo, None, clients, ended)
     broken = place.snapshot()
     for fault in reversed(scenario.faults):
         sandbox.ask("heal", world=world, fault=fault)
-    return Judged(scenario, run, before, after, argo, Traces(clean, broken, place.snapshot()))
+    return Judged(scenario, run, before, after, argo, Traces(clean, broken, place.snapshot()), clients, ended)
+
+
+def _clients(sandbox: Sandbox, world: str, ended: float) -> Timeline:
+    def timeline() -> Timeline:
+        return Timeline.of(sandbox.ask("versions", world=world))
+
+    def enough(now: Timeline) -> bool:
+        return sum(now.answered(ended).values()) >= _ANSWERS
+
+    return eventually("answers after the end of the suite", timeline, enough, seconds=20)
 
 
 def _rollout(sandbox: Sandbox, world: str) -> Json:

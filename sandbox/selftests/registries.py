@@ -7,7 +7,7 @@ import http.client
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from golive_sandbox.registry import catalogue, oci
+from golive_sandbox.registry import catalogue, oci, referrers
 from golive_sandbox.registry.oci import Artifact
 from golive_sandbox.world.release import RELEASE_TAG
 
@@ -55,8 +55,12 @@ def release(world: str) -> Artifact:
 
 
 def look(host: str, world: str) -> dict[str, str]:
-    """What the front says of a world's release: by tag, by digest, its manifest and its configuration."""
+    """What the front says of a world's release: by tag, by digest, its parts, what is beside it."""
     image, base = release(world), f"/v2/{world}/{catalogue.MAESTRO}"
-    paths = [f"{base}/manifests/{name}" for name in (RELEASE_TAG, image.digest, image.manifests[0].digest)]
+    paths = [f"{base}/manifests/{name}" for name in _names(image)]
     paths += [f"{base}/blobs/{blob.digest}" for blob in image.blobs if blob.media_type == oci.CONFIG]
     return {path: ask(host, path, seconds=1).summary() for path in paths}
+
+
+def _names(image: Artifact) -> tuple[str, ...]:
+    return RELEASE_TAG, image.digest, image.manifests[0].digest, referrers.tag(image.digest)

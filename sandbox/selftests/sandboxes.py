@@ -24,7 +24,7 @@ from golive_sandbox.options import Options
 from golive_sandbox.processes import Identity, Registry
 from golive_sandbox.registry import catalogue, oci
 from golive_sandbox.traffic import SMALL_RATE
-from golive_sandbox.types import Json, items, mapping, text
+from golive_sandbox.types import Json, items, mapping, strings, text
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLLOUT = "maestro-server"
@@ -81,11 +81,18 @@ class Sandbox:
         """What a list of the API holds."""
         return items(json.loads(self.read(path)), "items")
 
+    def facts(self, world: str) -> Json:
+        """What ``status`` says of a world."""
+        (one,) = [one for one in items(self.ask("status"), "worlds") if text(one, "name") == world]
+        return one
+
     def broken(self, world: str) -> list[str]:
         """What ``status`` says is broken there."""
-        (one,) = [one for one in items(self.ask("status"), "worlds") if text(one, "name") == world]
-        found = one["broken"]
-        return [str(name) for name in found] if isinstance(found, list) else []
+        return strings(self.facts(world), "broken")
+
+    def assert_untroubled(self, world: str) -> None:
+        """Nothing that the sandbox does by itself in a world went wrong."""
+        assert strings(self.facts(world), "trouble") == []
 
     def processes(self) -> list[Identity]:
         """All that are alive, its supervisor among them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from golive_sandbox import waiting
 from golive_sandbox.envoy import Envoy
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.processes import Registry
+from golive_sandbox.timeline import NOBODY, Timeline
 from golive_sandbox.traffic import Counts, Place, Traffic
 from golive_sandbox.types import Json, items, mapping, text
 
@@ -101,9 +103,38 @@ def test_the_ingress_s_own_503_has_no_version_and_a_closed_connection_is_replace
     run(tmp_path, b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", look)
 
 
+def test_who_answered_when_is_told_by_quarters_of_a_second(tmp_path: Path) -> None:
+    async def look(traffic: Traffic) -> None:
+        began = time.time()
+        await until(traffic, lambda now: now.by_version.get("1.0", 0) >= 200)
+        paused = await traffic.pause()
+        seen = Timeline.of(await traffic.versions(0.0))
+        assert seen.answered() == {"1.0": paused.by_version["1.0"]}
+        assert seen.failed() == 0
+        first, last = seen.first("1.0"), seen.last("1.0")
+        assert first is not None
+        assert last is not None
+        assert first < began + 1 < last + 1 <= seen.now + 1
+        assert len(seen.buckets) >= 3
+        later = Timeline.of(await traffic.versions(seen.buckets[-1][0]))
+        assert later.buckets == seen.buckets[-1:]
+
+    run(tmp_path, GOOD, look)
+
+
+def test_who_did_not_answer_is_told_too(tmp_path: Path) -> None:
+    async def look(traffic: Traffic) -> None:
+        await until(traffic, lambda now: now.failed >= 20)
+        seen = Timeline.of(await traffic.versions(0.0))
+        assert list(seen.answered()) == [NOBODY]
+        assert seen.failed() >= 20
+
+    run(tmp_path, None, look)
+
+
 def test_an_unknown_word_is_refused_and_one_that_ended_is_told(tmp_path: Path) -> None:
     async def look(traffic: Traffic) -> None:
-        with pytest.raises(SandboxError, match="expected counts, pause, resume or rate; found"):
+        with pytest.raises(SandboxError, match="expected counts, pause, resume, rate or versions; found"):
             await traffic._ask(_JUMP)
         await traffic.stop()
         with pytest.raises(SandboxError, match="traffic of t does not answer"):

@@ -35,6 +35,14 @@ JOB = {
 }
 
 
+LEASE = {
+    "apiVersion": "coordination.k8s.io/v1",
+    "kind": "Lease",
+    "metadata": {"name": f"golive-{ROLLOUT}"},
+    "spec": {"holderIdentity": "by hand", "leaseDurationSeconds": 3600},
+}
+
+
 class World:
     """A namespace, and kubectl in it."""
 
@@ -114,15 +122,21 @@ def test_the_driver_s_rights_are_asked_as_in_a_real_cluster(world: World) -> Non
     for words in (("delete", "rollouts"), ("get", "secrets"), ("create", "pods"), ("delete", "namespaces")):
         world.run("auth", "can-i", *words, user, fails=True)
     assert "forbidden" in world.run("get", "secrets", user, fails=True)
-    assert "forbidden" in world.sandbox.kubectl("maestro", "get", "pods", user, fails=True)
+    # Elsewhere nothing but a list of pods: how much room they take.
+    assert "forbidden" in world.sandbox.kubectl("maestro", "get", "services", user, fails=True)
+    assert "forbidden" in world.sandbox.kubectl("maestro", "get", "pods/any", user, fails=True)
 
 
-def test_the_argo_plugin_gets_promotes_and_aborts(world: World) -> None:
+def test_the_argo_plugin_gets_promotes_and_aborts(world: World, tmp_path: Path) -> None:
+    # Whoever drives by hand says so: the cluster aborts a canary without a heartbeat.
+    file = tmp_path / "lease.json"
+    file.write_text(json.dumps(LEASE), encoding="utf-8")
+    world.run("apply", "--server-side", "--field-manager=golive", "-f", str(file))
     assert "Status:          ✔ Healthy" in world.argo("get", "rollout", ROLLOUT, "--no-color")
     assert world.argo("status", ROLLOUT).strip() == "Healthy"
     world.argo("set", "image", ROLLOUT, f"{ROLLOUT}={image(world.repository, RELEASE_TAG)}")
     eventually("the canary at 10 %", world.weight, lambda weight: weight == 10, seconds=20)
-    eventually("a pause", lambda: world.argo("status", ROLLOUT, "--watch=false"), lambda said: "Paused" in said, 20)
+    eventually("a pause", lambda: world.argo("status", ROLLOUT, "--watch=false"), lambda said: "Paused" in said, 40)
     world.argo("promote", ROLLOUT)
     eventually("the canary at 25 %", world.weight, lambda weight: weight == 25, seconds=20)
     world.argo("abort", ROLLOUT)

@@ -48,7 +48,7 @@ class Machine:
 
     def ended(self, *words: str) -> tuple[int, str]:
         process = self.pytest(*words, f"--golive-report-dir={self.folder / 'reports'}")
-        said = process.communicate(timeout=150)[0]
+        said = process.communicate(timeout=300)[0]
         return process.returncode, said
 
     def assert_nothing_is_left(self) -> None:

@@ -77,7 +77,7 @@ def test_a_world_asks_for_its_rate_and_a_wrong_one_is_refused(sandbox: Sandbox) 
 
 def test_status_tells_the_traffic_and_how_to_ask_oneself(sandbox: Sandbox) -> None:
     told = cli("status", "--dir", str(sandbox.folder.root)).stdout
-    assert "traffic: 600 requests/s, " in told
+    assert "traffic: 700 requests/s, " in told
     assert "curl -i -H 'Host: maestro.example.test' http://127.0.0.1:" in told
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from golive_sandbox.types import Json, dig, mapping, text
+from selftests.harness import eventually
 from selftests.registries import look
 from selftests.sandboxes import Sandbox
 from selftests.watched import Watched
@@ -15,8 +16,12 @@ _RBAC = "apis/rbac.authorization.k8s.io/v1"
 _RIGHTS = (f"{_RBAC} roles", f"{_RBAC} rolebindings")
 KINDS = (
     "apis/argoproj.io/v1alpha1 rollouts",
+    "apis/argoproj.io/v1alpha1 analysistemplates",
     "api/v1 services",
     "apis/networking.k8s.io/v1 ingresses",
+    "apis/autoscaling/v2 horizontalpodautoscalers",
+    "apis/coordination.k8s.io/v1 leases",
+    "api/v1 resourcequotas",
     *_RIGHTS,
 )
 WATCHING = ("apis/apps/v1 deployments", "api/v1 services", "api/v1 configmaps", *_RIGHTS)
@@ -56,13 +61,26 @@ class Place:
         controllers = self._items("apis/apps/v1 deployments", "argo-rollouts")
         found["controllers"] = [(text(one, "metadata", "name"), dig(one, "spec", "replicas")) for one in controllers]
         found["registry"] = look(self.registry, self.name)
+        nodes = self.sandbox.items("/api/v1/nodes")
+        found["cordoned"] = [text(one, "metadata", "name") for one in nodes if dig(one, "spec", "unschedulable")]
         crds = self.sandbox.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
         found["crds"] = sorted(text(one, "metadata", "name") for one in crds)
         return found
 
     def _items(self, kind: str, namespace: str) -> list[Json]:
         group, plural = kind.split()
-        return self.sandbox.items(f"/{group}/namespaces/{namespace}/{plural}")
+
+        def listed() -> list[Json] | None:
+            try:
+                return self.sandbox.items(f"/{group}/namespaces/{namespace}/{plural}")
+            except AssertionError as answer:
+                if "404 page not found" in str(answer):
+                    return []  # the API server does not know the kind: its CRD is away
+                if "storage is (re)initializing" in str(answer):
+                    return None  # its CRD goes or comes
+                raise
+
+        return eventually(f"a list of {plural}", listed, lambda found: found is not None, seconds=30) or []
 
     def _monitoring(self, pods: list[str]) -> Snapshot:
         """What watches the world, and what it sees of these pods."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from golive.closing import SCHEMA, cause_of, close, judge, may_call, write_verdict
+from golive.closing import SCHEMA, Closing, cause_of, close, judge, may_call, write_verdict
 from golive.config import Settings
 from golive.criterion import Criterion, Gate, Ratified, Stage
 from golive.errors import JournalError
@@ -36,10 +36,8 @@ def opened(tmp_path: Path) -> tuple[Run, Journal]:
 def closed(
     run: Run, journal: Journal, *problems: str, rollback: Json | None = None, settings: Settings = SETTINGS
 ) -> Verdict:
-    return close(
-        run, settings, LIST, journal, SCOPE,
-        who="Robin", started="2026-11-24T00:00:00+00:00", problems=problems, rollback=rollback, redactor=Redactor(),
-    )  # fmt: skip
+    words = {"who": "Robin", "started": "2026-11-24T00:00:00+00:00"}
+    return close(Closing(run, settings, LIST, journal, SCOPE, redactor=Redactor(), **words), problems, rollback)
 
 
 def on_disk(run: Run) -> Json:

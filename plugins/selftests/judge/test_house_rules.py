@@ -29,6 +29,10 @@ HEAVY = (
     "yaml",
     "jsonschema",
     "aiohttp",
+    "scipy",
+    "numpy",
+    "cryptography",
+    "fastjsonschema",
 )
 FORBIDDEN = {"sleep", "skip", "skipif", "xfail", "importorskip", "flaky", "raises", "suppress", "_exit", "exit"}
 

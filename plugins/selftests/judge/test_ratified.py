@@ -135,6 +135,17 @@ def test_a_stage_outside_the_scope_is_read_from_the_record(earlier: list[Entry],
     assert gate(LATE, LIST, [Stage.LOAD], now, earlier=[kept]).door is door
 
 
+def test_what_the_record_lacks_is_told_with_the_command_that_adds_it() -> None:
+    step = Criterion("2.2-step[10]", Gate.P0, Stage.CANARY, "2.2", "t", step=10)
+    closed = gate(LATE, LIST, [Stage.LOAD], [])
+    assert closed.why.endswith("of this digest for preflight: 0.5-services")
+    assert closed.fix.startswith("pytest -m preflight, with the same report folder")
+    assert "24 h (golive.toml: record.fresh_hours)" in closed.fix
+    both = gate(LATE, Ratified((EARLY, step, LATE), "sha"), [Stage.LOAD], [])
+    assert both.why.endswith("preflight: 0.5-services; canary: 2.2-step[10]")
+    assert both.fix.startswith('pytest -m "preflight or canary", ')
+
+
 @pytest.mark.parametrize(
     ("expression", "configured", "scope"),
     [

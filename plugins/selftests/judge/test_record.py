@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from golive.errors import JournalError
-from golive.journal import Journal
+from golive.journal import Entry, Journal
 from golive.record import (
     JOURNAL,
+    Kept,
     Run,
+    joined,
     once_per_run,
     only_session,
     open_run,
@@ -24,7 +26,9 @@ from golive.record import (
     write_json,
 )
 from golive.redact import Redactor
-from golive.types import Json
+from golive.status import last_rollback
+from golive.types import Json, text
+from golive.verdict import since_rollback
 
 DIGEST = "sha256:" + "a" * 64
 WRITERS = Path(__file__).with_name("writers.py")
@@ -183,3 +187,37 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one_and_nothing_else(tmp_p
 def test_what_no_encoding_holds_is_written_as_its_escape(tmp_path: Path) -> None:
     write_json(tmp_path / "x.json", {"said": "\udc80"})
     assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == {"said": "\udc80"}
+
+
+def kept(name: str, *told: tuple[int, str, Json]) -> Kept:
+    """A run by what it told: second, kind, facts."""
+    at = "2026-11-24T10:00:{:02}.000000+00:00"
+    return Kept(name, tuple(Entry(0, at.format(second), name, kind, facts, "", "") for second, kind, facts in told))
+
+
+def test_runs_that_overlap_are_joined_as_it_came_about() -> None:
+    one = kept("1", (0, "run", {}), (30, "rollback", {"did": ["abort"]}))
+    two = kept("2", (10, "run", {}), (20, "applied", {}), (40, "outcome", {}))
+    assert [(entry.who, entry.kind) for entry in joined([two, one])] == [
+        ("1", "run"), ("2", "run"), ("2", "applied"), ("1", "rollback"), ("2", "outcome"),
+    ]  # fmt: skip
+    by_run = [*one.entries, *two.entries]
+    assert [entry.kind for entry in since_rollback(by_run)] == ["run", "run", "outcome"]
+    assert [entry.kind for entry in since_rollback(joined([one, two]))] == ["run", "run", "outcome"]
+
+
+def test_the_newest_rollback_is_told_whichever_run_began_first() -> None:
+    long = kept("1", (0, "rollback_started", {"cause": "a"}), (30, "rollback", {"cause": "a", "proven": False}))
+    short = kept("2", (10, "rollback_started", {"cause": "b"}), (20, "rollback", {"cause": "b", "proven": True}))
+    begun = kept("3", (25, "rollback_started", {"cause": "c"}))
+
+    def told(*runs: Kept) -> tuple[str, object]:
+        found = last_rollback(runs) or {}
+        return text(found, "cause"), found.get("proven")
+
+    assert last_rollback([]) is None
+    assert told(long, short) == ("a", False)
+    assert told(short, begun) == told(begun, short) == ("c", False)
+    assert told(long, short, begun) == ("a", False), "its end is newer than what was begun"
+    ended = kept("4", (26, "rollback", {"cause": "d", "proven": True}))
+    assert told(begun, ended) == ("d", True), "an end counts for its own run alone"

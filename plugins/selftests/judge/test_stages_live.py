@@ -55,7 +55,9 @@ def test_a_later_stage_alone_needs_a_fresh_pass_in_the_record(suite: Suite) -> N
     _three_stages(suite, PASSES)
     alone = suite.run("-m", "load")
     assert (alone.exit, _order(suite)) == (NO_GO, [])
-    assert f"no fresh pass in the record of this digest for: {SERVICES}" in str(alone.criterion("3.1-mcp")["observed"])
+    closed = alone.criterion("3.1-mcp")
+    assert f"no fresh pass in the record of this digest for preflight: {SERVICES}" in str(closed["observed"])
+    assert str(closed["fix"]).startswith('pytest -m "preflight or canary"')
     assert suite.run("-m", "preflight or canary").exit == GO
     after = suite.run("-m", "load")
     assert (after.exit, after.verdict["release_verdict"], _order(suite)[-1]) == (GO, "GO", "load")

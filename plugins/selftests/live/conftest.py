@@ -19,7 +19,7 @@ def world() -> Iterator[World]:
     with tempfile.TemporaryDirectory(prefix="golive-live-", ignore_cleanup_errors=True) as folder:
         world = World(Path(folder) / "w")
         try:
-            world.sandbox("up", "--detach", "--rate", "20", "--until-exit", str(os.getpid()))
+            world.sandbox("up", "--detach", "--rate", "100", "--until-exit", str(os.getpid()))
             yield world
         finally:
             world.sandbox("down")

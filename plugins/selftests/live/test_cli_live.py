@@ -28,7 +28,7 @@ def test_init_writes_what_it_finds_and_names_what_is_left(world: World, tmp_path
     reviewed = world.folder / "rollout-maestro.yaml"
     run = golive("init", f"--output={output}", f"--manifest={reviewed}", kubeconfig=world.folder / "kubeconfig")
     assert run.code == 0, run.output
-    assert "left for you: release.revision, armed (false until you decide), [people]" in run.output
+    assert "left for you: release.revision, armed (false until you decide), [supply_chain], [people]" in run.output
     with pytest.raises(ConfigError, match=r"^golive.toml: release.revision: expected a full git commit"):
         load(output)
     filled = output.read_text(encoding="utf-8").replace('revision = ""', f'revision = "{"0" * 40}"')
@@ -80,7 +80,7 @@ def test_plan_lists_each_criterion_every_write_and_what_it_needs_and_touches_not
     assert (told.code, same.code) == (0, 0)
     for run in (told, same):
         assert "0.5-services (p0, preflight, runbook 0): Stable and canary Services can split traffic" in run.output
-        assert "abort: merge patch of rollout maestro/maestro-server status" in run.output
+        assert "abort: JSON patch of rollout maestro/maestro-server status" in run.output
         assert "needs: patch rollouts/status.argoproj.io" in run.output
         assert "not built yet, never counted as passed" in run.output
     assert not reports.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from golive.types import items, text
 from selftests.live.sabotage import SABOTEUR, sabotage
 from selftests.live.world import ROOT, World, ended, watchdogs
 
+LONG = pytest.mark.long
 
-@pytest.mark.parametrize("workers", [(), ("-n", "4")], ids=["alone", "n4"])
+
+@pytest.mark.parametrize("workers", [pytest.param((), id="alone"), pytest.param(("-n", "4"), id="n4", marks=LONG)])
 def test_a_deleted_canary_service_is_named_with_expected_observed_and_fix(
     world: World, reports: Path, workers: tuple[str, ...]
 ) -> None:
@@ -47,8 +50,13 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", sorted(WAYS))
-@pytest.mark.parametrize("faults", [("canary-service-missing",), ()], ids=["broken", "whole"])
+MUCH_THE_SAME = {"xfailed", "deselected by id", "another file named", "stopped before", "its teardown failing"}
+
+
+@pytest.mark.parametrize("way", [pytest.param(way, marks=LONG if way in MUCH_THE_SAME else ()) for way in sorted(WAYS)])
+@pytest.mark.parametrize(
+    "faults", [pytest.param(("canary-service-missing",), id="broken", marks=LONG), pytest.param((), id="whole")]
+)
 def test_a_p0_that_was_not_proven_is_never_a_go(world: World, reports: Path, way: str, faults: tuple[str, ...]) -> None:
     env, words = WAYS[way]
     with world.broken(*faults):
@@ -77,7 +85,7 @@ def test_a_deleted_criterion_is_not_proven(world: World, reports: Path, tmp_path
     assert run.rollback["did"] == [], "nothing is written to a cluster that was not proven to be the intended one"
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "n2"])
+@pytest.mark.parametrize("workers", [pytest.param((), id="alone", marks=LONG), pytest.param(("-n", "2"), id="n2")])
 def test_a_kubeconfig_that_changes_under_a_run_is_not_followed(
     world: World, reports: Path, tmp_path: Path, workers: tuple[str, ...]
 ) -> None:
@@ -85,7 +93,7 @@ def test_a_kubeconfig_that_changes_under_a_run_is_not_followed(
     shutil.copy(world.folder / "driver.kubeconfig", mine)
     config = tmp_path / "golive.toml"
     text_of = world.config.read_text(encoding="utf-8").replace('"driver.kubeconfig"', f'"{mine}"')
-    config.write_text(text_of.replace('"rollout-', f'"{world.folder}/rollout-'), encoding="utf-8")
+    config.write_text(re.sub(r'"(rollout-|trusted_root)', rf'"{world.folder}/\1', text_of), encoding="utf-8")
     words = (*SABOTEUR, *workers, f"--golive-config={config}")
     process = world.start(reports, *words, env=sabotage("wait-for-file:0.1-target", word))
     world.reached(word)
@@ -95,7 +103,7 @@ def test_a_kubeconfig_that_changes_under_a_run_is_not_followed(
     assert run.code == 0, run.output
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "n2"])
+@pytest.mark.parametrize("workers", [pytest.param((), id="alone"), pytest.param(("-n", "2"), id="n2", marks=LONG)])
 def test_options_with_a_space_are_no_test_paths(world: World, reports: Path, workers: tuple[str, ...]) -> None:
     words = ("--golive-config", str(world.config), "--golive-report-dir", str(reports), f"--alluredir={reports}-allure")
     first, again = (world.suite(reports, *words, *workers) for _ in range(2))

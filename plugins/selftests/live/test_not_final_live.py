@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from golive.types import dig, text
 from selftests.live.sabotage import SABOTEUR, sabotage
 from selftests.live.test_rollback_live import assert_back_on_stable, journal
@@ -80,6 +82,7 @@ def test_a_misspelt_rollout_is_not_nothing_to_roll_back(world: World, reports: P
     assert "there is no such Rollout, and yet something runs the release: maestro-server-" in run.output
 
 
+@pytest.mark.long
 def test_a_forked_child_does_not_hide_that_pytest_died(world: World, reports: Path) -> None:
     stable = stable_hash(world)
     with world.broken("canary-at-25"):
@@ -91,6 +94,7 @@ def test_a_forked_child_does_not_hide_that_pytest_died(world: World, reports: Pa
     assert (verdict["verdict"], verdict["exit"]) == ("NO-GO", 20)
 
 
+@pytest.mark.long
 def test_a_stopped_watchdog_is_replaced(world: World, reports: Path, tmp_path: Path) -> None:
     stable, word = stable_hash(world), tmp_path / "word"
     with world.broken("canary-at-25", "role-empty"):

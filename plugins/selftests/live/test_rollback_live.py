@@ -44,7 +44,9 @@ def stable(world: World) -> str:
     return text(world.rollout(), "status", "stableRS")
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "4")], ids=["alone", "n4"])
+@pytest.mark.parametrize(
+    "workers", [pytest.param((), id="alone", marks=pytest.mark.long), pytest.param(("-n", "4"), id="n4")]
+)
 def test_a_failed_p0_takes_a_canary_back_and_proves_every_leg(
     world: World, reports: Path, stable: str, workers: tuple[str, ...]
 ) -> None:
@@ -57,7 +59,7 @@ def test_a_failed_p0_takes_a_canary_back_and_proves_every_leg(
     assert not watchdogs(reports)
 
 
-@pytest.mark.parametrize("what", ["die-after-failure", "die-during:6-raci"])
+@pytest.mark.parametrize("what", [pytest.param("die-after-failure", marks=pytest.mark.long), "die-during:6-raci"])
 def test_a_driver_that_is_killed_loses_no_rollback(world: World, reports: Path, stable: str, what: str) -> None:
     with world.broken("canary-at-25", "role-empty"):
         run = world.suite(reports, *SABOTEUR, env=sabotage(what))
@@ -83,8 +85,16 @@ def test_a_worker_that_is_killed_with_the_controller_loses_no_rollback(
     assert (verdict["verdict"], verdict["exit"]) == ("NO-GO", 20)
 
 
-@pytest.mark.parametrize("times", [1, 2, 3])
-@pytest.mark.parametrize("moment", ['"kind":"run"', '"kind":"outcome"', "rollback_started", "rollback_request"])
+@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.long), pytest.param(2, marks=pytest.mark.long), 3])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param('"kind":"run"', marks=pytest.mark.long),
+        '"kind":"outcome"',
+        pytest.param("rollback_started", marks=pytest.mark.long),
+        "rollback_request",
+    ],
+)
 def test_ctrl_c_at_any_moment_however_often_loses_no_rollback(
     world: World, reports: Path, stable: str, moment: str, times: int
 ) -> None:
@@ -104,13 +114,16 @@ def test_ctrl_c_at_any_moment_however_often_loses_no_rollback(
         assert "rollback (cause" in run.output or "waiting for its proof" in run.output
 
 
+@pytest.mark.long
 def test_two_sessions_take_the_same_canary_back_at_once(world: World, tmp_path: Path, stable: str) -> None:
     with world.broken("canary-at-25", "role-empty"):
         folders = [tmp_path / "one", tmp_path / "two"]
         runs = [ended(process, folder) for process, folder in [(world.start(one), one) for one in folders]]
         assert_back_on_stable(world, stable)
-    assert [run.code for run in runs] == [20, 20], "\n".join(run.output for run in runs)
-    assert all(run.rollback["proven"] is True for run in runs)
+    # Whoever holds the canary's Lease takes it back; the other one stands back from another living driver, and says so.
+    codes = sorted(run.code for run in runs)
+    assert codes in ([20, 20], [20, 21]), "\n".join(run.output for run in runs)
+    assert all(run.code == 20 or "driven by" in run.output for run in runs)
     assert "restore" in [word for run in runs for word in run.rollback["did"]]  # type: ignore[union-attr]
 
 

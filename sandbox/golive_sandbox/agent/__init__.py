@@ -100,6 +100,13 @@ class Agent:
                         return pod.name
         raise SandboxError(f"expected a running pod {pod_prefix}* in namespace {namespace}, found none")
 
+    def report(self, path: str, digest: str, instead: str | None) -> None:
+        """Let pods of the image ``path@digest`` that start from now on say ``instead``; ``None``: the truth."""
+        if instead is None:
+            self._images.reported.pop((path, digest), None)
+        else:
+            self._images.reported[path, digest] = instead
+
     async def failed(self) -> SandboxError:
         """Wait until a part of the agent ends that should not; the error to show for it."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -31,11 +31,13 @@ class Image:
     digest: str
     argv: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
+    reported: str = ""
+    """A digest that the node says instead, where it does not tell the truth."""
 
     @property
     def image_id(self) -> str:
         """``repository@digest``, as a pod's status shows it."""
-        return f"{self.repository}@{self.digest}"
+        return f"{self.repository}@{self.reported or self.digest}"
 
 
 def split(reference: str) -> tuple[str, str, str]:
@@ -54,6 +56,8 @@ class Puller:
         self._store = store
         self._built = built
         self._pulled: dict[tuple[str, str], Image] = {}  # by path and digest
+        self.reported: dict[tuple[str, str], str] = {}
+        """What nodes say instead of the digest that they run, by path and digest."""
 
     async def resolve(self, reference: str) -> Image:
         """The image that ``reference`` names; a digest wins over a tag, as in containerd.
@@ -71,7 +75,7 @@ class Puller:
                 self._pulled[path, found.digest] = image
         except SandboxError as trouble:
             raise ImageNotFoundError(f'failed to pull and unpack image "{reference}": {trouble}') from trouble
-        return replace(image, repository=repository)
+        return replace(image, repository=repository, reported=self.reported.get((path, image.digest), ""))
 
     async def _fetch(self, path: str, reference: str) -> Blob:
         found = await self._store.manifest(path, reference)

@@ -2,7 +2,8 @@
 
 Environment: TRAFFIC_PORT (the ingress's, on 127.0.0.1), TRAFFIC_HOST (the Host header), TRAFFIC_RATE (requests a
 second), TRAFFIC_CONTROL (a unix socket). On the socket, a line of JSON gets one in answer: ``{"do": "counts"}``,
-``{"do": "pause"}`` (answered when nothing is in flight), ``{"do": "resume"}``, ``{"do": "rate", "rate": 20}``.
+``{"do": "pause"}`` (answered when nothing is in flight), ``{"do": "resume"}``, ``{"do": "rate", "rate": 20}``,
+``{"do": "versions", "since": UNIX}`` (who answered when).
 
 Open loop: a request is sent when it is due, whether or not earlier ones are answered. Standard library only; a request
 costs some 60 microseconds, so it is a protocol with a parser of its own and no HTTP client.
@@ -12,6 +13,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections import deque
 
 HOST = "127.0.0.1"
@@ -19,7 +21,11 @@ MOST_CONNECTIONS = 1000
 ANSWER_SECONDS = 10.0
 TICK = 0.005  # seconds; what is due in one tick is sent together
 MOST_RATE = 20_000.0
+BUCKETS_A_SECOND = 4
+KEPT = 3600 * BUCKETS_A_SECOND  # buckets
 BODY = b'{"query":"who knows whom","depth":2}'
+NOBODY = "-"
+"""In the place of a version: no answer. The empty version is an answer of the ingress itself."""
 MIX = ("invoke", "tools", "invoke", "runs")
 """The routes, one after another, for ever."""
 
@@ -44,6 +50,8 @@ class Traffic:
         self.connecting: set[asyncio.Future[None]] = set()
         self.counts: dict[tuple[str, int, str], int] = {}
         self.errors: dict[str, int] = {}
+        self.buckets: dict[int, dict[str, list[float]]] = {}
+        """By quarter of a second and version: answers, those of 500 and above, and when the first and the last came."""
         self.sent = 0
         self.flying = 0
         self.landed = asyncio.Event()
@@ -93,11 +101,27 @@ class Traffic:
         """One request was answered."""
         key = (version, status, route)
         self.counts[key] = self.counts.get(key, 0) + 1
+        self.note(version, status >= 500)
         self.land()
+
+    def note(self, version: str, bad: bool) -> None:
+        """Who answered in this quarter of a second."""
+        at = time.time()
+        number = int(at * BUCKETS_A_SECOND)
+        bucket = self.buckets.get(number)
+        if bucket is None:
+            bucket = self.buckets[number] = {}
+            while len(self.buckets) > KEPT:
+                del self.buckets[next(iter(self.buckets))]
+        row = bucket.setdefault(version, [0, 0, at, at])
+        row[0] += 1
+        row[1] += bad
+        row[3] = at
 
     def failed(self, why: str) -> None:
         """One request was not."""
         self.errors[why] = self.errors.get(why, 0) + 1
+        self.note(NOBODY, True)
         self.land()
 
     def land(self) -> None:
@@ -131,6 +155,12 @@ class Traffic:
         return {"rate": self.rate, "paused": not self.running.is_set(), "sent": self.sent, "in_flight": self.flying,
                 "counts": counts, "errors": self.errors}  # fmt: skip
 
+    def versions(self, since: float) -> dict[str, object]:
+        """The buckets that end after ``since`` (unix seconds)."""
+        first = int(since * BUCKETS_A_SECOND)
+        rows = [[number / BUCKETS_A_SECOND, bucket] for number, bucket in self.buckets.items() if number >= first]
+        return {"bucket_seconds": 1 / BUCKETS_A_SECOND, "now": time.time(), "buckets": rows}
+
     async def control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of the supervisor's."""
         try:
@@ -148,14 +178,16 @@ class Traffic:
             word = asked["do"]
             if word == "rate":
                 self.rate = rate_of(asked["rate"])
+            if word == "versions":
+                return self.versions(float(asked["since"]))
         except (ValueError, TypeError, KeyError) as wrong:
-            return {"error": f"expected counts, pause, resume or rate; found {line[:80]!r} ({wrong})"}
+            return {"error": f"expected counts, pause, resume, rate or versions; found {line[:80]!r} ({wrong})"}
         if word == "pause":
             await self.pause()
         elif word == "resume":
             self.running.set()
         elif word not in ("counts", "rate"):
-            return {"error": f"expected counts, pause, resume or rate; found {word!r}"}
+            return {"error": f"expected counts, pause, resume, rate or versions; found {word!r}"}
         return self.report()
 
 

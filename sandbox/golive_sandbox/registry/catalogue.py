@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
@@ -31,6 +32,11 @@ def maestro(world: str, tag: str) -> Row:
     """The image of the demo server in a world; the same bytes in each."""
     version = (("APP_VERSION", tag.removeprefix("v")),)
     return Row(f"{world}/{MAESTRO}", tag, "/maestro-server", version)
+
+
+def revision(tag: str) -> str:
+    """The commit that an image was built from, 40 hex digits; demo images have none, so it is made from the tag."""
+    return hashlib.sha1(tag.encode(), usedforsecurity=False).hexdigest()
 
 
 SHARED = (

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.processes import Registry
 from golive_sandbox.registry import catalogue, oci
+from golive_sandbox.registry.evidence import Signer
 from golive_sandbox.registry.front import Front
 from golive_sandbox.registry.server import RegistryServer
 from golive_sandbox.registry.store import Store
@@ -16,11 +18,15 @@ from golive_sandbox.servers.cache import Built
 
 
 class ImageRegistry:
-    """``await start()``; then ``store`` is how we read and write, ``front`` is what worlds see."""
+    """``await start()``; then ``store`` is how we read and write, ``front`` is what worlds see.
+
+    ``signer`` is who signs its images.
+    """
 
     def __init__(self, built: Built, folder: Path, socket: Path, registry: Registry) -> None:
         self._server = RegistryServer(built, folder, socket, registry)
         self._up = AsyncExitStack()
+        self.signer = Signer(datetime.now(UTC))
 
     async def start(self) -> None:
         """Start both, and push the images of the catalogue. Raises ``SandboxError``; ``stop`` is then still due."""

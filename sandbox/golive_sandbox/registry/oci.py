@@ -72,14 +72,14 @@ def build(row: Row) -> Artifact:
         for manifest, name in zip(manifests, row.platforms, strict=True)
     ]
     statement = _statement(row, manifests[0])
-    about = Blob(CONFIG, _json({**_platform(_NOWHERE), "config": {}, "rootfs": _rootfs(statement.digest)}))
+    about = Blob(CONFIG, as_json({**_platform(_NOWHERE), "config": {}, "rootfs": _rootfs(statement.digest)}))
     attestation = _manifest(about, statement)
     notes: Json = {
         "vnd.docker.reference.type": "attestation-manifest",
         "vnd.docker.reference.digest": manifests[0].digest,
     }
     entries.append({**attestation.descriptor(), "platform": _platform(_NOWHERE), "annotations": notes})
-    index = Blob(INDEX, _json({"schemaVersion": 2, "mediaType": INDEX, "manifests": [*entries]}))
+    index = Blob(INDEX, as_json({"schemaVersion": 2, "mediaType": INDEX, "manifests": [*entries]}))
     return Artifact(index, (*manifests, attestation), (layer, *configs, statement, about))
 
 
@@ -99,7 +99,7 @@ def _config(row: Row, platform: str, unpacked: str) -> Blob:
     config: Json = {"Entrypoint": [row.program], "Env": [f"{name}={value}" for name, value in row.env]}
     return Blob(
         CONFIG,
-        _json(
+        as_json(
             {
                 **_platform(platform),
                 "created": _EPOCH,
@@ -114,7 +114,7 @@ def _config(row: Row, platform: str, unpacked: str) -> Blob:
 def _manifest(config: Blob, layer: Blob) -> Blob:
     return Blob(
         MANIFEST,
-        _json(
+        as_json(
             {
                 "schemaVersion": 2,
                 "mediaType": MANIFEST,
@@ -136,7 +136,7 @@ def _statement(row: Row, subject: Blob) -> Blob:
         "subject": about,
         "predicate": {"buildDefinition": {}, "runDetails": {}},
     }
-    return Blob(STATEMENT, _json(statement))
+    return Blob(STATEMENT, as_json(statement))
 
 
 def _rootfs(unpacked: str) -> Json:
@@ -148,5 +148,6 @@ def _platform(name: str) -> Json:
     return {"architecture": architecture, "os": system}
 
 
-def _json(value: Json) -> bytes:
+def as_json(value: Json) -> bytes:
+    """The one way in which documents of the registry are written."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

@@ -26,7 +26,7 @@ async def _tag_back(world: World) -> None:
     await world.images.tag(RELEASE_TAG, world.images.image(RELEASE_TAG))
 
 
-def _names(world: World, fault: str, image: Artifact | None) -> None:
+def names(world: World, fault: str, image: Artifact | None) -> None:
     """Let golive.toml and manifest agree on the digest of ``image``, or on the release's again (``None``).
 
     Were it one of the two alone, the manifest would not be the release's, which is criterion 1.1-manifests' matter.
@@ -41,23 +41,23 @@ def _names(world: World, fault: str, image: Artifact | None) -> None:
 
 
 async def _other_digest(world: World) -> None:
-    _names(world, _OTHER_DIGEST, world.images.image(NEXT_TAG))
+    names(world, _OTHER_DIGEST, world.images.image(NEXT_TAG))
 
 
 async def _own_digest(world: World) -> None:
-    _names(world, _OTHER_DIGEST, None)
+    names(world, _OTHER_DIGEST, None)
 
 
 async def _platform_away(world: World) -> None:
     row = catalogue.maestro(world.namespace, RELEASE_TAG)
     image = oci.build(replace(row, platforms=("linux/arm64",)))
-    await world.images.tag(RELEASE_TAG, image)
-    _names(world, _PLATFORM_MISSING, image)
+    await world.images.build(RELEASE_TAG, image)
+    names(world, _PLATFORM_MISSING, image)
 
 
 async def _platform_back(world: World) -> None:
     await _tag_back(world)
-    _names(world, _PLATFORM_MISSING, None)
+    names(world, _PLATFORM_MISSING, None)
 
 
 def _front(name: str, summary: str, act: Act) -> Fault:

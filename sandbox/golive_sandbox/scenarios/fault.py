@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ from golive_sandbox.world.rights import Narrow
 from golive_sandbox.world.world import EditSettings, World
 
 Act: TypeAlias = Callable[[World], Awaitable[None]]
+Work: TypeAlias = Callable[[World], Coroutine[None, None, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Fault:
     """It breaks the plane for every world in it."""
     blinds: bool = False
     """Prometheus or Alertmanager is not as it should be, or does not see the pods as they are: not to be waited for."""
+    during: Work | None = None
+    """What somebody does all the while it is broken: begun after ``on``, cancelled before ``off``."""
 
 
 def settings(name: str, summary: str, edit: EditSettings) -> Fault:

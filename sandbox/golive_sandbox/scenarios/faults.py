@@ -5,9 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 from golive_sandbox.errors import SandboxError
-from golive_sandbox.scenarios import access, alerting, artifact, metrics, monitoring, releases, services
+from golive_sandbox.scenarios import (
+    access,
+    alerting,
+    artifact,
+    coming,
+    gitops,
+    machines,
+    metrics,
+    monitoring,
+    people,
+    releases,
+    seeing,
+    services,
+    signatures,
+    slis,
+)
 from golive_sandbox.scenarios.fault import Fault, forbidden, manifest, settings
-from golive_sandbox.world import argo, paths, rights
+from golive_sandbox.world import argo, judges, monitors, paths, rights
 from golive_sandbox.world.release import WEIGHTS
 from golive_sandbox.world.world import World
 
@@ -21,6 +36,8 @@ async def _crd_away(world: World) -> None:
 
 async def _crd_back(world: World) -> None:
     await world.plane.install_crd(world.saved.pop("argo-crd-missing"))
+    # The templates went with it.
+    await judges.apply(world.plane, world.namespace, monitors.address(world.namespace))
 
 
 async def _controller_away(world: World) -> None:
@@ -187,10 +204,15 @@ _RELEASES = (
     ),
 )
 
+JUDGED: tuple[Fault, ...] = (*slis.FAULTS, *seeing.FAULTS, *slis.NOISE)
+"""What the SLOs' judgement has to tell apart: bad, blind, and nothing at all."""
+UNDER_WAY: tuple[Fault, ...] = (*coming.FAULTS, *people.FAULTS, *machines.FAULTS, *gitops.FAULTS, *JUDGED)
+"""What happens while the release is under way: in ``scenarios.walks``, mostly at a moment of it."""
 FAULTS: tuple[Fault, ...] = (
     *_TARGET,
     *_RIGHTS,
     *artifact.FAULTS,
+    *signatures.FAULTS,
     *_ARGO,
     *_SERVICES,
     *_MANIFEST,
@@ -199,6 +221,7 @@ FAULTS: tuple[Fault, ...] = (
     *alerting.FAULTS,
     *_PEOPLE,
     *_RELEASES,
+    *UNDER_WAY,
 )
 """In the order of the criteria they make fail; what somebody did with the release comes last."""
 

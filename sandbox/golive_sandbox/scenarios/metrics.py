@@ -54,7 +54,7 @@ def _metrics(mode: str, summary: str, *, scraped: bool = False) -> Fault:
 async def _leave_out(world: World) -> None:
     """As somebody who looks into a pod does: annotate it by hand, and forget it."""
     name = min(await _ready(world))
-    await _annotate(world, name, "false")
+    await annotate(world, name, "false")
     world.saved[_NOT_SCRAPED] = {"name": name}
 
     async def gone() -> bool:
@@ -65,10 +65,11 @@ async def _leave_out(world: World) -> None:
 
 
 async def _take_in(world: World) -> None:
-    await _annotate(world, text(world.saved.pop(_NOT_SCRAPED), "name"), None)
+    await annotate(world, text(world.saved.pop(_NOT_SCRAPED), "name"), None)
 
 
-async def _annotate(world: World, pod: str, value: str | None) -> None:
+async def annotate(world: World, pod: str, value: str | None) -> None:
+    """Set whether Prometheus may scrape a pod; ``None``: it says nothing of that."""
     body: Json = {"metadata": {"annotations": {_ANNOTATION: value}}}
     await world.api.patch(world.path("pods", pod), body)
 

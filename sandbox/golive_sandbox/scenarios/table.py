@@ -2,77 +2,14 @@
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from golive_sandbox.errors import SandboxError
-from golive_sandbox.scenarios.faults import named as fault_named
-from golive_sandbox.types import Json
+from golive_sandbox.scenarios import walks
+from golive_sandbox.scenarios.scenario import Found, Scenario, Verdict
 
+__all__ = ["CLEAN", "SCENARIOS", "Found", "Scenario", "Verdict", "named"]
 CLEAN = "clean"
-
-
-class Verdict(enum.Enum):
-    """What the suite has to say."""
-
-    GO = "GO"
-    NO_GO = "NO-GO"
-
-
-class Found(enum.Enum):
-    """What the rollback hook finds when it is called."""
-
-    NOT_STARTED = "not_started"
-    CANARY = "canary"
-    PROMOTED = "promoted"
-    ALREADY_BACK = "already_back"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """One row."""
-
-    name: str
-    faults: tuple[str, ...]
-    criterion: str | None
-    verdict: Verdict = Verdict.NO_GO
-    rollback: Found | None = Found.NOT_STARTED
-    """``None``: the hook is not called."""
-    proven: bool = True
-    """Whether the rollback can be proven, where there is something to take back."""
-    blind: bool = False
-    """The criterion is not proven, since nothing can be observed; otherwise it fails."""
-    dependants: tuple[str, ...] = ()
-    """Criteria that cannot pass either while this one does not: they see less, or see the same thing to be wrong."""
-    stage: str = "preflight"
-
-    @property
-    def own_plane(self) -> bool:
-        """It cannot share a plane with other worlds."""
-        return any(fault_named(name).own_plane for name in self.faults)
-
-    @property
-    def exit(self) -> int:
-        """The exit code that the suite must end with."""
-        if self.verdict is Verdict.GO:
-            return 0
-        return 20 if self.proven else 21
-
-    def row(self) -> Json:
-        """As ``golive-sandbox scenarios --json`` prints it."""
-        return {
-            "name": self.name,
-            "faults": list(self.faults),
-            "stage": self.stage,
-            "criterion": self.criterion,
-            "outcome": None if self.criterion is None else "not_proven" if self.blind else "failed",
-            "dependants": list(self.dependants),
-            "verdict": self.verdict.value,
-            "exit": self.exit,
-            "rollback": self.rollback.value if self.rollback else None,
-            "own_plane": self.own_plane,
-        }
 
 
 def _one(fault: str, criterion: str, *dependants: str, rollback: Found | None = Found.NOT_STARTED) -> Scenario:
@@ -98,6 +35,9 @@ def _with(
 
 
 _ARTIFACT = "0.2-artifact"
+_SIGNATURE, _SBOM, _PROVENANCE = "1.4-signature", "1.4-sbom", "1.4-provenance"
+_BESIDE = (_SIGNATURE, _SBOM, _PROVENANCE)
+"""All of them are read beside the image."""
 _SERVER, _PROMETHEUS, _RULES, _ALERTMANAGER = "1.2-metrics", "1.2-prometheus", "1.2-rules", "1.2-alertmanager"
 _AFTER_TARGET = (
     "0.1-access",
@@ -106,6 +46,7 @@ _AFTER_TARGET = (
     "0.5-services",
     "1.1-manifests",
     *(_SERVER, _PROMETHEUS, _RULES, _ALERTMANAGER),
+    *_BESIDE,
     "6-raci",
 )
 """Without knowing whose cluster it is, nothing else is looked at."""
@@ -167,20 +108,20 @@ _PREFLIGHT = (
     _one("manifest-apply-forbidden", "0.1-access", "1.1-manifests"),
     _one("tag-missing", _ARTIFACT),
     _one("tag-moved", _ARTIFACT),
-    _one("digest-of-another-image", _ARTIFACT),
+    _one("digest-of-another-image", _ARTIFACT, *_BESIDE),
     _one("platform-missing", _ARTIFACT),
-    _unseen("registry-lying", _ARTIFACT),
+    _unseen("registry-lying", _ARTIFACT, *_BESIDE),
     _unseen("registry-lying-blob", _ARTIFACT),
-    _unseen("registry-slow", _ARTIFACT),
-    _unseen("registry-down", _ARTIFACT),
-    _unseen("registry-error", _ARTIFACT),
-    _unseen("registry-html", _ARTIFACT),
-    _unseen("registry-cut", _ARTIFACT),
-    _unseen("registry-huge", _ARTIFACT),
-    _unseen("registry-wrong-encoding", _ARTIFACT),
-    _unseen("registry-redirecting", _ARTIFACT),
-    _unseen("registry-redirect-loop", _ARTIFACT),
-    _unseen("registry-unauthorized", _ARTIFACT),
+    _unseen("registry-slow", _ARTIFACT, *_BESIDE),
+    _unseen("registry-down", _ARTIFACT, *_BESIDE),
+    _unseen("registry-error", _ARTIFACT, *_BESIDE),
+    _unseen("registry-html", _ARTIFACT, *_BESIDE),
+    _unseen("registry-cut", _ARTIFACT, *_BESIDE),
+    _unseen("registry-huge", _ARTIFACT, *_BESIDE),
+    _unseen("registry-wrong-encoding", _ARTIFACT, *_BESIDE),
+    _unseen("registry-redirecting", _ARTIFACT, *_BESIDE),
+    _unseen("registry-redirect-loop", _ARTIFACT, *_BESIDE),
+    _unseen("registry-unauthorized", _ARTIFACT, *_BESIDE),
     _one("argo-controller-down", "0.3-rollouts"),
     _one("argo-crd-missing", "0.3-rollouts"),
     _one("canary-service-missing", "0.5-services"),
@@ -201,6 +142,24 @@ _PREFLIGHT = (
     _one("one-person-two-roles", "6-raci"),
     _one("approver-empty", "6-raci"),
     _one("approver-unseen", "6-raci"),
+)
+_SUPPLY_CHAIN = (
+    _one("unsigned", _SIGNATURE),
+    _one("signed-by-another-repository", _SIGNATURE),
+    _one("signed-by-a-fork", _SIGNATURE),
+    _one("signed-from-another-branch", _SIGNATURE),
+    _one("certificate-expired", _SIGNATURE),
+    _one("signature-tampered", _SIGNATURE),
+    _one("payload-tampered", _SIGNATURE),
+    _one("log-entry-missing", _SIGNATURE),
+    _one("signature-of-another-image", _SIGNATURE),
+    # What lies beside the older image is of its own tag.
+    _one("tag-moved-after-signature", _SIGNATURE, _SBOM, _PROVENANCE),
+    _one("sbom-missing", _SBOM),
+    _one("sbom-of-another-image", _SBOM),
+    _one("sbom-empty", _SBOM),
+    # A p1 is shown, and makes no NO-GO.
+    Scenario("provenance-of-another-builder", ("provenance-of-another-builder",), _PROVENANCE, Verdict.GO, None),
 )
 _UNDER_WAY = (
     _go("canary-at-25"),
@@ -237,8 +196,10 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(CLEAN, (), None, Verdict.GO, None),
     *_PREFLIGHT,
     *_OBSERVABILITY,
+    *_SUPPLY_CHAIN,
     *_UNDER_WAY,
     *_NOT_PROVEN,
+    *walks.SCENARIOS,
 )
 
 

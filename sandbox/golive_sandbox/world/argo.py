@@ -1,4 +1,8 @@
-"""The Argo Rollouts controller as a Deployment of its own, with its project's own role."""
+"""The Argo Rollouts controller as a Deployment of its own, with its project's own role.
+
+It asks Prometheus through the cluster network's proxy, whose address the agent gives to every process (HTTP_PROXY);
+the API server is on loopback, which is never asked through a proxy.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from golive_sandbox.plane import Plane, free_ports
 from golive_sandbox.servers.cache import ROLE, Built
 from golive_sandbox.types import Json, number
 from golive_sandbox.world import paths
-from golive_sandbox.world.rights import ARGO_NAMESPACE
+from golive_sandbox.world.rights import ARGO_NAMESPACE, GITOPS_NAMESPACE
 
 IMAGE = "quay.io/argoproj/argo-rollouts:v1.10.2"
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{ARGO_NAMESPACE}/deployments/argo-rollouts"
@@ -27,8 +31,15 @@ _SECONDS = 60.0
 
 async def install(plane: Plane, built: Built) -> None:
     """Create the controller's namespace, rights and Deployment; ``until_alive`` waits for it."""
-    namespace: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ARGO_NAMESPACE}}
-    objects = [namespace, _role(built.argo / ROLE), _binding(), _secret(plane), _deployment(*free_ports(2))]
+    # Argo CD's is empty: a right to look into it can be given, and what is looked for is not there.
+    objects = [
+        _namespace(ARGO_NAMESPACE),
+        _namespace(GITOPS_NAMESPACE),
+        _role(built.argo / ROLE),
+        _binding(),
+        _secret(plane),
+        _deployment(*free_ports(2)),
+    ]
     await paths.apply(plane.api, objects, ARGO_NAMESPACE)
 
 
@@ -58,6 +69,10 @@ async def _status(plane: Plane) -> Json:
     except ApiError as trouble:
         return {"error": str(trouble)}
     return status if isinstance(status, dict) else {}
+
+
+def _namespace(name: str) -> Json:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
 def _role(file: Path) -> Json:

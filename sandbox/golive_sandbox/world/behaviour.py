@@ -42,13 +42,21 @@ async def behave(world: Place, version: str = "", **changes: Change) -> None:
     The keys are those of ``programs/behaviour.py``; ``None`` puts one back to what the pod's environment says. Pods
     that start later do not know of it. Raises ``SandboxError`` with the pod's own words when it refuses.
     """
-    body: Json = {key: dict(value) if isinstance(value, Mapping) else value for key, value in changes.items()}
-    await _tell(world, version, "PUT", body)
+    await _tell(world, version, "PUT", _body(changes))
+
+
+async def behave_pods(pods: Sequence[PodAt], changes: Mapping[str, Change]) -> None:
+    """The same for these pods. Raises ``SandboxError`` where one of them does not answer."""
+    await asyncio.gather(*(_one(pod, "PUT", _body(changes)) for pod in pods))
 
 
 async def reset(world: Place, version: str = "") -> None:
     """Back to what the environment of each pod says."""
     await _tell(world, version, "DELETE", None)
+
+
+def _body(changes: Mapping[str, Change]) -> Json:
+    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in changes.items()}
 
 
 async def _tell(world: Place, version: str, method: str, body: Json | None) -> None:

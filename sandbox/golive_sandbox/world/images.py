@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from golive_sandbox.registry import catalogue, oci
+from golive_sandbox.registry import catalogue, oci, referrers
+from golive_sandbox.registry.evidence import Signer
 from golive_sandbox.registry.image_registry import ImageRegistry
 from golive_sandbox.registry.misbehaviour import Act
 from golive_sandbox.registry.oci import Artifact, Blob
@@ -27,14 +29,33 @@ class Images:
         """What was pushed as ``tag``."""
         return oci.build(catalogue.maestro(self._world, tag))
 
+    @property
+    def signer(self) -> Signer:
+        """Who signs them."""
+        return self._registry.signer
+
     async def push(self) -> None:
-        """Put all tags in place. Can be repeated."""
+        """Put all tags in place, and beside each image what its workflow says of it. Can be repeated."""
+        await asyncio.gather(*(self._push(tag) for tag in catalogue.MAESTRO_TAGS))
+
+    async def _push(self, tag: str) -> None:
+        image = self.image(tag)
         like = catalogue.SHARED[0].repository  # the same bytes: the registry only has to link them
-        tags = catalogue.MAESTRO_TAGS
-        await asyncio.gather(*(self._registry.store.push(self.name, tag, self.image(tag), like=like) for tag in tags))
+        pushed = self._registry.store.push(self.name, tag, image, like=like)
+        await asyncio.gather(pushed, self.attach(image, self.signer.evidence(tag, image.digest)))
+
+    async def build(self, tag: str, image: Artifact) -> None:
+        """Push an image as its workflow would: the tag leads to it, signature, SBOM and provenance are beside it."""
+        await self.attach(image, self.signer.evidence(tag, image.digest))
+        await self.tag(tag, image)
+
+    async def attach(self, image: Artifact, bundles: Sequence[bytes]) -> None:
+        """From now on these bundles are beside the image, and no others."""
+        listed = referrers.build(image.index, bundles)
+        await self._registry.store.push(self.name, referrers.tag(image.digest), listed)
 
     async def tag(self, tag: str, image: Artifact) -> None:
-        """Let a tag be an image whose blobs are there."""
+        """Let a tag be an image, with whatever is beside it."""
         await self._registry.store.push(self.name, tag, image)
 
     async def untag(self, tag: str) -> None:

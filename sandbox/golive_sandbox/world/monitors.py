@@ -33,6 +33,11 @@ def namespace_of(world: str) -> str:
     return f"{world}-monitoring"
 
 
+def address(world: str) -> str:
+    """Where a world's Prometheus answers, as pods of the cluster name it."""
+    return f"http://{PROMETHEUS}.{namespace_of(world)}.svc:{PROMETHEUS_PORT}"
+
+
 def user_of(world: str) -> str:
     """Who Prometheus is to the API server."""
     return f"{PROMETHEUS}:{world}"  # a certificate's common name has 64 characters at most
@@ -156,8 +161,8 @@ def service(namespace: str, name: str, port: int, selected: str = "") -> Json:
     }
 
 
-def prometheus(namespace: str, readiness: str = "/-/ready") -> Json:
-    """Prometheus' Deployment."""
+def prometheus(namespace: str, readiness: str = "/-/ready", name: str = PROMETHEUS) -> Json:
+    """Prometheus' Deployment, or that of another one behind the same Service."""
     args: list[JsonValue] = [
         "--config.file=$(GOLIVE_VOLUME_CONFIG)/prometheus.yml",
         "--storage.tsdb.path=$(GOLIVE_VOLUME_DATA)",
@@ -172,7 +177,7 @@ def prometheus(namespace: str, readiness: str = "/-/ready") -> Json:
     volumes = {"config": ("configMap", "prometheus-config"), "rules": ("configMap", "prometheus-rules")}
     volumes |= {"kubeconfig": ("secret", "prometheus-kubeconfig"), "data": ("emptyDir", "")}
     container = _container(PROMETHEUS, PROMETHEUS_PORT, args, volumes, readiness)
-    return _deployment(namespace, PROMETHEUS, PROMETHEUS, container, volumes, {"type": "RollingUpdate"})
+    return _deployment(namespace, name, PROMETHEUS, container, volumes, {"type": "RollingUpdate"})
 
 
 def alertmanager(namespace: str, number: int, gossip: Sequence[str]) -> Json:

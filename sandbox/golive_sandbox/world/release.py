@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from importlib import resources
@@ -11,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from golive_sandbox.errors import SandboxError
+from golive_sandbox.registry import catalogue
 from golive_sandbox.types import Json
 from golive_sandbox.world.images import Images
 
@@ -23,6 +23,9 @@ WEIGHTS = (10, 25, 50, 100)
 """The canary steps of the manifest."""
 _MANIFEST = "argo/rollout-maestro.yaml"
 _IMAGE_LINE = re.compile(r"(?m)^(\s*image:\s*)\S+$")
+# In the flow style of the steps. The pods of the first weight are new to Prometheus, which discovers every 5 s.
+_DELAY = re.compile(r"({name: initial-delay, value: )\w+(?=})")
+_FIRST_DELAY = "6s"
 _HOST_LINE = re.compile(r"(?m)^(\s*- host:\s*)\S+$")
 
 
@@ -43,8 +46,8 @@ class Release:
 
     @property
     def revision(self) -> str:
-        """The commit it was built from; demo images have none, so it is made from the tag."""
-        return hashlib.sha1(self.tag.encode(), usedforsecurity=False).hexdigest()
+        """The commit it was built from."""
+        return catalogue.revision(self.tag)
 
     def objects(self) -> list[Json]:
         """The manifest's objects."""
@@ -57,6 +60,7 @@ def load(tag: str, images: Images, host: str) -> Release:
     digest = images.image(tag).digest
     text = _line(text, _IMAGE_LINE, "image: REPOSITORY:TAG@DIGEST", f"{images.repository}:{tag}@{digest}")
     text = _line(text, _HOST_LINE, "- host: NAME", host)
+    text = _line(text, _DELAY, "{name: initial-delay, value: TIME}", _FIRST_DELAY)
     return Release(images.repository, tag, digest, text)
 
 

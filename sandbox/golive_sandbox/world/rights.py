@@ -1,20 +1,26 @@
-"""What the suite's user may do in a world, and nothing else: one table, to be laid beside what the suite asks for.
+"""What the suite's user may do in a world, and nothing else: ``deploy/argo/role-golive.yaml``, fitted to that world.
 
 Compare ``golive plan``, which prints what the criteria need.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from golive_sandbox.types import Json, JsonValue
-from golive_sandbox.world.monitors import namespace_of
+import yaml
 
-ARGO_NAMESPACE = "argo-rollouts"
+from golive_sandbox.errors import SandboxError
+from golive_sandbox.types import Json, JsonValue, dig, items, mapping, text
+from golive_sandbox.world.monitors import namespace_of
+from golive_sandbox.world.release import deploy_folder
+
+ARGO_NAMESPACE, GITOPS_NAMESPACE = "argo-rollouts", "argocd"
 ROLE = "golive-driver"
-_READ = ("get", "list", "watch")
-_CRDS = tuple(f"{kind}.argoproj.io" for kind in ("rollouts", "analysisruns", "analysistemplates"))
+_FILE = "argo/role-golive.yaml"
+_RELEASE, _MONITORING = "maestro", "monitoring"
+"""Namespaces as the file has them; those of Argo Rollouts and Argo CD are the same in a sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,44 +39,35 @@ class Rule:
         return {**rule, "resourceNames": list(self.names)} if self.names else rule
 
 
-IN_NAMESPACE: tuple[Rule, ...] = (
-    Rule("", ("pods", "services", "endpoints"), _READ),
-    Rule("", ("pods/log",), ("get",)),
-    Rule("", ("pods/proxy", "services/proxy"), ("get",)),
-    Rule("", ("pods/portforward",), ("get", "create")),
-    Rule("", ("services",), ("create", "patch")),
-    Rule("discovery.k8s.io", ("endpointslices",), _READ),
-    Rule("apps", ("replicasets",), _READ),
-    Rule("networking.k8s.io", ("ingresses",), (*_READ, "create", "patch")),
-    Rule("argoproj.io", ("rollouts", "analysisruns", "analysistemplates"), _READ),
-    Rule("argoproj.io", ("rollouts",), ("create", "patch")),
-    Rule("argoproj.io", ("rollouts/status",), ("patch",)),
-)
-"""The release's own namespace: look at everything that takes part, change the rollout and what the manifest holds."""
-
-IN_ARGO_NAMESPACE: tuple[Rule, ...] = (
-    Rule("", ("pods",), ("get", "list")),
-    Rule("apps", ("deployments",), ("get", "list")),
-)
-"""The controller's namespace: is it alive, and which version?"""
+def in_namespace() -> tuple[Rule, ...]:
+    """The release's own namespace: look at everything that takes part, change the rollout and the run's Lease."""
+    for item in _file():
+        if (text(item, "kind"), text(item, "metadata", "namespace")) == ("Role", _RELEASE):
+            return tuple(_rule(one) for one in items(item, "rules"))
+    raise SandboxError(f"deploy/{_FILE}: expected a Role in namespace {_RELEASE}, found none")
 
 
-IN_MONITORING: tuple[Rule, ...] = (
-    Rule("", ("pods",), ("get", "list")),
-    Rule("", ("services",), ("get",)),
-    Rule("", ("services/proxy",), ("get", "create")),
-    Rule("", ("pods/proxy",), ("get",)),
-    Rule("", ("pods/portforward",), ("get", "create")),
-)
-"""Where Prometheus and Alertmanager run: ask them, and change nothing."""
-
-
-def in_cluster(namespace: str) -> tuple[Rule, ...]:
-    """Cluster-wide: the cluster's identity, the one namespace, Argo's CRDs; each by name."""
-    return (
-        Rule("", ("namespaces",), ("get",), ("kube-system", namespace)),
-        Rule("apiextensions.k8s.io", ("customresourcedefinitions",), ("get",), _CRDS),
+def _rule(found: Json) -> Rule:
+    groups, resources, verbs, names = (
+        _strings(found, key) for key in ("apiGroups", "resources", "verbs", "resourceNames")
     )
+    if len(groups) != 1:
+        raise SandboxError(f"deploy/{_FILE}: expected rules of one API group each, found {', '.join(groups)}")
+    return Rule(groups[0], resources, verbs, names)
+
+
+def _strings(found: Json, key: str) -> tuple[str, ...]:
+    values = dig(found, key)
+    return tuple(str(one) for one in values) if isinstance(values, list) else ()
+
+
+@functools.cache
+def _text() -> str:
+    return deploy_folder().joinpath(_FILE).read_text(encoding="utf-8")
+
+
+def _file() -> list[Json]:
+    return [item for item in yaml.safe_load_all(_text()) if item]
 
 
 def without(rules: Sequence[Rule], resource: str, verbs: Sequence[str]) -> tuple[Rule, ...]:
@@ -95,25 +92,28 @@ Narrow = Callable[[tuple[Rule, ...]], tuple[Rule, ...]]
 
 def objects(namespace: str, user: str, rules: Sequence[Rule]) -> list[Json]:
     """All Roles, ClusterRoles and bindings of ``user``; ``rules`` are those of its namespace."""
-    everywhere = f"{ROLE}-{namespace}"
-    return [
-        *_role("Role", ROLE, namespace, rules, user),
-        *_role("Role", everywhere, ARGO_NAMESPACE, IN_ARGO_NAMESPACE, user),
-        *_role("Role", ROLE, namespace_of(namespace), IN_MONITORING, user),
-        *_role("ClusterRole", everywhere, None, in_cluster(namespace), user),
-    ]
+    return [_fitted(item, namespace, user, rules) for item in _file()]
 
 
-def _role(kind: str, name: str, namespace: str | None, rules: Sequence[Rule], user: str) -> list[Json]:
-    group = "rbac.authorization.k8s.io"
-    metadata: Json = {"name": name, "namespace": namespace} if namespace else {"name": name}
-    rendered: list[JsonValue] = [rule.render() for rule in rules]
-    role: Json = {"apiVersion": f"{group}/v1", "kind": kind, "metadata": metadata, "rules": rendered}
-    binding: Json = {
-        "apiVersion": f"{group}/v1",
-        "kind": f"{kind}Binding",
-        "metadata": metadata,
-        "roleRef": {"apiGroup": group, "kind": kind, "name": name},
-        "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
-    }
-    return [role, binding]
+def _fitted(item: Json, namespace: str, user: str, rules: Sequence[Rule]) -> Json:
+    place, metadata = text(item, "metadata", "namespace"), mapping(item, "metadata")
+    if place in (_RELEASE, _MONITORING):
+        metadata["namespace"] = namespace if place == _RELEASE else namespace_of(namespace)
+    else:
+        # Several worlds have theirs there.
+        metadata["name"] = f"{ROLE}-{namespace}"
+    if "roleRef" in item:
+        mapping(item, "roleRef")["name"] = metadata["name"]
+        item["subjects"] = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}]
+    elif place == _RELEASE:
+        item["rules"] = [rule.render() for rule in rules]
+    else:
+        for rule in items(item, "rules"):
+            _name_the_world(rule, namespace)
+    return item
+
+
+def _name_the_world(rule: Json, namespace: str) -> None:
+    if (names := _strings(rule, "resourceNames")) and _strings(rule, "resources") == ("namespaces",):
+        found: list[JsonValue] = [namespace if one == _RELEASE else one for one in names]
+        rule["resourceNames"] = found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from golive_sandbox import waiting
@@ -11,9 +11,12 @@ from golive_sandbox.api import Api
 from golive_sandbox.errors import ApiError, SandboxError
 from golive_sandbox.types import Json, JsonValue, dig, items, mapping, number, text
 from golive_sandbox.world import paths
+from golive_sandbox.world.lease import Lease
 from golive_sandbox.world.release import WEIGHTS, Release
 
 NAME = "maestro-server"
+_STEPS = 3
+"""Steps a weight: set it, analyse, pause."""
 _SECONDS = 60.0  # for pods to start on a busy machine; a second when idle
 
 
@@ -24,6 +27,7 @@ class Rollout:
         self._api = api
         self._namespace = namespace
         self.path = f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}/rollouts/{NAME}"
+        self.lease = Lease(api, namespace, NAME)
 
     async def read(self) -> Json:
         """As it is now."""
@@ -50,7 +54,11 @@ class Rollout:
         return await waiting.wait_for(what, self._summary, _settled, deadline=_SECONDS)
 
     async def apply(self, release: Release, env: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Apply the Rollout of ``release``, with more environment for its container."""
+        """Apply the Rollout of ``release``, with more environment for its container.
+
+        A Lease is there before it: the cluster itself would take back a canary that nobody drives.
+        """
+        await self.lease.hold(release.digest)
         (item, *_) = release.objects()
         for container in items(item, "spec", "template", "spec", "containers"):
             more: list[JsonValue] = [{"name": name, "value": value} for name, value in env.items()]
@@ -58,17 +66,24 @@ class Rollout:
         await paths.apply(self._api, [item], self._namespace)
 
     async def canary_at(self, release: Release, weight: int) -> None:
-        """Apply ``release`` and promote until the canary has ``weight`` percent and waits there."""
+        """Apply ``release`` and skip to the pause at ``weight`` percent, as somebody in a hurry does.
+
+        Argo's own analyses are skipped too: what is looked at afterwards is the canary, not how it came there.
+        """
         if weight not in WEIGHTS:
             raise SandboxError(f"expected a canary weight of {', '.join(map(str, WEIGHTS))}, got {weight}")
         await self.apply(release)
-        for step in WEIGHTS[: WEIGHTS.index(weight)]:
-            await self._promote_from(step)
-        await self._until_paused_at(weight)
+        await self._skip_to(weight)
 
     async def finish(self, release: Release) -> None:
         """Promote from the last pause: ``release`` becomes the stable version."""
-        await self._promote_from(WEIGHTS[-1])
+        last = _pause_of(WEIGHTS[-1])
+        await self._urge(
+            f"Rollout {NAME} in namespace {self._namespace} Healthy {release.image}",
+            lambda now: _paused_at(now, last, WEIGHTS[-1]),
+            {"pauseConditions": None},
+            lambda now: text(now, "status", "stableRS") == text(now, "status", "currentPodHash"),
+        )
         await self.until_healthy(release.image)
 
     async def until_stuck(self) -> Json:
@@ -101,6 +116,7 @@ class Rollout:
             # It had been promoted. Before the controller has seen the template, this would be lost.
             await self._api.patch(f"{self.path}/status", {"status": {"promoteFull": True}})
         await self.until_healthy(stable.image)
+        await self.lease.release()
 
     async def scale(self, replicas: int) -> None:
         """Set the number of replicas and wait until the stable Service has as many ready endpoints."""
@@ -136,25 +152,39 @@ class Rollout:
             deadline=_SECONDS,
         )
 
-    async def _promote_from(self, weight: int) -> None:
-        """Promote once from the pause at ``weight``, never from a later one."""
-        while True:
-            paused = await self._until_paused_at(weight)
-            version = text(paused, "metadata", "resourceVersion")
-            body: Json = {"metadata": {"resourceVersion": version}, "status": {"pauseConditions": None}}
-            try:
-                await self._api.patch(f"{self.path}/status", body)
-            except ApiError as conflict:
-                if conflict.status != 409:
-                    raise
-                continue  # the controller wrote something meanwhile, an event's time for example: look again
-            return
-
-    async def _until_paused_at(self, weight: int) -> Json:
-        index = 2 * WEIGHTS.index(weight) + 1
-        return await waiting.wait_for(
-            f"canary paused at {weight} %", self.read, lambda now: _paused_at(now, index, weight), deadline=_SECONDS
+    async def _skip_to(self, weight: int) -> None:
+        """From an earlier step to the pause at ``weight``, as soon as the controller knows its version."""
+        index = _pause_of(weight)
+        await self._urge(
+            f"canary paused at {weight} %",
+            lambda now: _has_canary(now) and number(now, "status", "currentStepIndex", default=-1) < index,
+            {"pauseConditions": None, "currentStepIndex": index},
+            lambda now: _paused_at(now, index, weight),
         )
+
+    async def _urge(
+        self, what: str, wanted: Callable[[Json], bool], status: Json, done: Callable[[Json], bool]
+    ) -> None:
+        """Write ``status`` wherever it is ``wanted``, until it is ``done``: the controller may write over it.
+
+        It patches what it found out from an older state, and asks for no version.
+        """
+
+        async def look() -> Json:
+            now = await self.read()
+            if wanted(now):
+                body: Json = {
+                    "metadata": {"resourceVersion": text(now, "metadata", "resourceVersion")},
+                    "status": status,
+                }
+                try:
+                    await self._api.patch(f"{self.path}/status", body)
+                except ApiError as conflict:
+                    if conflict.status != 409:
+                        raise
+            return now
+
+        await waiting.wait_for(what, look, done, deadline=_SECONDS)
 
     async def _summary(self) -> Json:
         """What a time-out should show, instead of the whole object."""
@@ -204,6 +234,17 @@ def _aborted(now: Json) -> bool:
 def _is(now: Json, condition: str) -> bool:
     conditions = items(now, "status", "conditions")
     return any(text(one, "type") == condition and text(one, "status") == "True" for one in conditions)
+
+
+def _pause_of(weight: int) -> int:
+    return _STEPS * WEIGHTS.index(weight) + _STEPS - 1
+
+
+def _has_canary(now: Json) -> bool:
+    status = mapping(now, "status")
+    observed = _observed(status, number(now, "metadata", "generation"))
+    new = text(status, "currentPodHash") not in ("", text(status, "stableRS"))
+    return observed and new and dig(status, "abort") is not True
 
 
 def _paused_at(now: Json, index: int, weight: int) -> bool:

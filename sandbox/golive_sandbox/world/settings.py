@@ -7,15 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from golive_sandbox.api import FIELD_MANAGER
 from golive_sandbox.kubeconfig import CLUSTER
+from golive_sandbox.registry import evidence
 from golive_sandbox.world import monitors
+from golive_sandbox.world.judges import HEARTBEAT
+from golive_sandbox.world.paths import PIPELINE
 from golive_sandbox.world.release import Release
 from golive_sandbox.world.rights import ARGO_NAMESPACE
 
 KUBECONFIG, MANIFEST, SETTINGS = "driver.kubeconfig", "rollout-maestro.yaml", "golive.toml"
 """The files' names in a world's folder."""
+TRUSTED_ROOT = "trusted_root.json"
+"""Beside them: what a verifier has to trust, since the images' signatures are not of the public Sigstore."""
 
 CRITICAL_ROUTES = tuple(f"/api/maestro/v1/{name}" for name in ("invoke", "tools", "runs"))
+_MANAGERS = ("kubectl", "kubectl-client-side-apply", "kubectl-create", "kubectl-replace", PIPELINE, FIELD_MANAGER)
 _PEOPLE = MappingProxyType(
     {
         "release_driver": "Robin Castillo",
@@ -38,14 +45,20 @@ class Settings:
     release: Release
     people: Mapping[str, str] = field(default_factory=lambda: _PEOPLE)
     """Role and name; an empty name is a role that nobody fills."""
+    managers: tuple[str, ...] = _MANAGERS
+    """Whose fields the release may take over."""
 
     def with_person(self, role: str, name: str) -> Settings:
         """The same with another person in one role."""
         return replace(self, people={**self.people, role: name})
 
+    def with_manager(self, name: str) -> Settings:
+        """The same with one more whose fields the release may take over."""
+        return replace(self, managers=(*self.managers, name))
+
     def render(self) -> str:
         """The file's text."""
-        return self._what() + self._observed() + self._limits() + self._people()
+        return self._what() + self._signed() + self._observed() + self._limits() + self._walk() + self._people()
 
     def _what(self) -> str:
         return f"""\
@@ -83,6 +96,21 @@ ingress = "maestro-server"
 
 """
 
+    def _signed(self) -> str:
+        run = evidence.workflow(self.release.tag)
+        return f"""\
+# Who may sign the release: this workflow, for this tag (the images are a made-up company's, built nowhere).
+[supply_chain]
+repository = {_quoted(run.repository)}
+workflow = {_quoted(run.file)}
+
+[supply_chain.trust]
+# The sandbox's own Sigstore; production keeps the default, the public one.
+mode = "file"
+file = {_quoted(TRUSTED_ROOT)}
+
+"""
+
     def _observed(self) -> str:
         return f"""\
 # How long one request may take: everything is on this machine. Production keeps the default of 10.
@@ -114,7 +142,35 @@ selector = "app.kubernetes.io/name=argo-rollouts"
 # A rollback takes less than a second here; production keeps the default of 120.
 deadline_seconds = 10.0
 settle_seconds = 1.0
-blind_limit_seconds = 300.0
+# As long as the cluster itself waits here, see error-limit in the templates; production keeps the default of 300.
+blind_limit_seconds = 10.0
+driver_limit_seconds = 5.0
+closing_seconds = 300.0
+
+[slo]
+# 4, 8, 16, 32, 64 s: without an error, 919 requests of the canary decide (5 % shared among five ends, limit 0.5 %),
+# which at 10 % of a walk's 700 a second are there after 16 s. Production keeps the defaults.
+max_window_seconds = 64.0
+pass_chance = 0.05
+fail_chance = 0.01
+
+"""
+
+    def _walk(self) -> str:
+        return f"""\
+[canary]
+# Traffic is of a known kind and Argo's analysis takes seconds; production keeps the defaults.
+window_seconds = 4.0
+step_seconds = 15.0
+analysis_seconds = 20.0
+look_seconds = 0.2
+# Who may have created the Rollout, so that a release may take its fields over.
+field_managers = {json.dumps(self.managers)}
+
+[heartbeat]
+template = {_quoted(HEARTBEAT)}
+renew_seconds = 1.0
+handover_seconds = 60.0
 
 [record]
 fresh_hours = 24.0

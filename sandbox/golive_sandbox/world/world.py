@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -11,14 +12,15 @@ from golive_sandbox import files
 from golive_sandbox.api import Api
 from golive_sandbox.kubeconfig import Kubeconfig
 from golive_sandbox.plane import Plane
+from golive_sandbox.traffic import Traffic
 from golive_sandbox.types import Json, text
-from golive_sandbox.world import monitors, paths, release, rights
+from golive_sandbox.world import judges, monitors, paths, release, rights
 from golive_sandbox.world.images import Images
 from golive_sandbox.world.monitoring import Monitoring
 from golive_sandbox.world.release import Release
 from golive_sandbox.world.rights import Narrow
 from golive_sandbox.world.rollout import Rollout
-from golive_sandbox.world.settings import KUBECONFIG, MANIFEST, SETTINGS, Settings
+from golive_sandbox.world.settings import KUBECONFIG, MANIFEST, SETTINGS, TRUSTED_ROOT, Settings
 
 EditSettings: TypeAlias = Callable[[Settings], Settings]
 EditManifest: TypeAlias = Callable[[str], str]
@@ -43,6 +45,8 @@ class World:
         self.release = self.version(release.RELEASE_TAG)
         self.rollout = Rollout(plane.api, namespace)
         self.monitoring = Monitoring(plane, namespace)
+        self.traffic: Traffic | None = None
+        """Its clients; ``None`` until it is Healthy."""
         self.saved: dict[str, Json] = {}
         """What faults put aside, by their name."""
         self._settings: dict[str, EditSettings] = {}
@@ -80,6 +84,7 @@ class World:
         """What is in the cluster for the release. Can be repeated."""
         seen = monitors.may_discover(self.namespace, self.namespace)
         await paths.apply(self.api, [_namespace(self.namespace), *seen], self.namespace)
+        await judges.apply(self.plane, self.namespace, monitors.address(self.namespace))
         # Services and Ingress first: the Rollout names them, and would be invalid for a moment without them.
         rollout, *others = self.stable.objects()
         await paths.apply(self.api, [*others, rollout], self.namespace)
@@ -89,11 +94,11 @@ class World:
     async def delete(self) -> None:
         """Everything of it in the cluster and its files."""
         await asyncio.gather(self.delete_namespace(), self.monitoring.delete())
-        for item in rights.objects(self.namespace, self.user, rights.IN_NAMESPACE):
+        for item in rights.objects(self.namespace, self.user, rights.in_namespace()):
             if text(item, "metadata", "namespace") not in (self.namespace, self.monitoring.namespace):
                 await paths.delete(self.api, paths.of(item, self.namespace))
         self.images.behave()
-        for name in (KUBECONFIG, MANIFEST, SETTINGS):
+        for name in (KUBECONFIG, MANIFEST, SETTINGS, TRUSTED_ROOT):
             files.remove(self.folder / name)
 
     async def delete_namespace(self) -> None:
@@ -102,8 +107,9 @@ class World:
         await paths.delete_namespace(self.api, self.namespace)
 
     def write_files(self) -> None:
-        """``driver.kubeconfig``, ``golive.toml`` and the reviewed manifest."""
+        """``driver.kubeconfig``, ``trusted_root.json``, ``golive.toml`` and the reviewed manifest."""
         self.kubeconfig.write(self.folder / KUBECONFIG)
+        files.write(self.folder / TRUSTED_ROOT, json.dumps(self.images.signer.trusted_root, indent=1))
         self._write_texts()
 
     def _write_texts(self) -> None:
@@ -132,7 +138,7 @@ class World:
         await self._apply_rights()
 
     async def _apply_rights(self) -> None:
-        rules = rights.IN_NAMESPACE
+        rules = rights.in_namespace()
         for edit in self._rights.values():
             rules = edit(rules)
         await paths.apply(self.api, rights.objects(self.namespace, self.user, rules), self.namespace, "golive-sandbox")

@@ -1,0 +1,72 @@
+"""Every walk, fault and death of a go-live, several times, each time in another order: the verdicts must not differ.
+
+``python benchmarks/whole_list.py [--times N] [--seed S]``; ends with 1 when a test did not pass. One time takes about
+half an hour on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LISTS = {
+    "sandbox/selftests": ("test_walks.py", "test_canary_faults.py", "test_plane_faults.py"),
+    "plugins/selftests": (
+        "live/test_deaths.py",
+        "live/test_driver_death.py",
+        "live/test_lost_machine.py",
+        "live/test_taking_back.py",
+        "live/test_taking_back_gitops.py",
+        "live/test_rollback_live.py",
+    ),
+}
+"""Root and files: what walks a canary, and what dies meanwhile."""
+_NODE = re.compile(r"^(\S+\.py)::(.+)$", re.MULTILINE)
+
+
+def main() -> int:
+    """Run it; 0 when every test passed every time."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--times", type=int, default=3, help="how often (default 3)")
+    arguments.add_argument("--seed", type=int, default=0, help="of the first order; the next ones count on (default 0)")
+    given = arguments.parse_args()
+    good = True
+    for seed in range(given.seed, given.seed + given.times):
+        for root in LISTS:
+            began = time.monotonic()
+            code, last = run(root, random.Random(seed))
+            good = good and code == 0
+            print(f"seed {seed}, {root}: exit {code}, {last} ({time.monotonic() - began:.0f} s)", flush=True)
+    return 0 if good else 1
+
+
+def run(root: str, order: random.Random) -> tuple[int, str]:
+    """One time: pytest's exit code, and its last line."""
+    nodes = collected(root)
+    order.shuffle(nodes)
+    done = pytest(root, *nodes)
+    if done.returncode:
+        print(done.stdout, file=sys.stderr)
+    return done.returncode, done.stdout.strip().rpartition("\n")[2]
+
+
+def collected(root: str) -> list[str]:
+    """The node ids of a root's list."""
+    found = pytest(root, *(f"{root}/{one}" for one in LISTS[root]), "--collect-only").stdout
+    return [f"{path if path.startswith(root) else f'{root}/{path}'}::{rest}" for path, rest in _NODE.findall(found)]
+
+
+def pytest(root: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """All tests, those marked ``long`` too."""
+    argv = [sys.executable, "-m", "pytest", "-q", "-m", "", "-c", f"{root}/pytest.toml", "--color=no", *words]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

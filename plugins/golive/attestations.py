@@ -1,0 +1,119 @@
+"""Attestations: a person checked by hand what a criterion could not, and the record says who, when and why.
+
+Only criteria that the ratified list allows it for count one (``allows = ["attested"]``), only for the digest it was
+made for, against the same target, and only while it is fresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from golive.closing import account
+from golive.config import Settings
+from golive.criterion import Outcome, Ratified
+from golive.errors import ConfigError
+from golive.record import Kept, open_run, read_record
+from golive.redact import Redactor
+from golive.types import Json, text
+
+if TYPE_CHECKING:
+    from golive.session import Judge
+
+ATTESTED = "attested"
+"""Kind of the journal entry: ``{id, digest, reason, evidence, by}``, in a run of its own."""
+SBOM = "1.4-sbom"
+_LEAST, _MOST = 10, 2000
+"""Characters of a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """Who checked, when (ISO, UTC), why it holds, and where the check can be seen (may be empty)."""
+
+    criterion: str
+    digest: str
+    by: str
+    time: str
+    reason: str
+    evidence: str
+
+    def __str__(self) -> str:
+        more = f" ({self.evidence})" if self.evidence else ""
+        return f"attested by {self.by} at {self.time} for {self.digest}: {self.reason}{more}"
+
+
+def attest(
+    settings: Settings, ratified: Ratified, reports: Path, criterion: str, *, reason: str, evidence: str = ""
+) -> str:
+    """Record that a person checked ``criterion`` by hand for the digest of ``golive.toml``; one line that says so.
+
+    Raises ``ConfigError`` for a criterion that allows no such thing, or for which ``golive.toml`` accepts none;
+    ``JournalError`` where it cannot be written.
+    """
+    _is_allowed(ratified, criterion)
+    _is_accepted(settings, criterion)
+    words = " ".join(reason.split())
+    if not _LEAST <= len(words) <= _MOST:
+        found = f"{len(words)}"
+        raise ConfigError(
+            f"attest: --reason: expected {_LEAST} to {_MOST} characters that say what was checked, found {found}"
+        )
+    by, digest, redactor = _who(settings), settings.release.digest, Redactor.from_environment()
+    about: Json = {"driver": by, "by_hand": True, "attests": criterion}
+    for name in ("rollout", "cluster_uid", "namespace"):
+        about[name] = str(getattr(settings.target, name))
+    run, journal = open_run(reports, digest, redactor, who="golive attest", about=about)
+    journal.append(ATTESTED, {"id": criterion, "digest": digest, "reason": words, "evidence": evidence, "by": by})
+    hours = settings.record.fresh_hours
+    return f"attested: {criterion} for {digest}, by {by}; counts for {hours:g} h (record.fresh_hours); run {run.id}"
+
+
+def attested(judge: Judge, criterion: str) -> Attestation | None:
+    """The newest fresh one of this release and target; ``None`` where there is none."""
+    settings = judge.settings
+    kept = read_record(judge.run.reports, settings.release.digest, settings.target)
+    fresh = timedelta(hours=settings.record.fresh_hours)
+    return newest(kept, criterion, settings.release.digest, fresh=fresh, now=datetime.now(UTC))
+
+
+def newest(runs: Sequence[Kept], criterion: str, digest: str, *, fresh: timedelta, now: datetime) -> Attestation | None:
+    """The newest that is not older than ``fresh``; one in a journal that does not fit its chain counts for nothing."""
+    found = [
+        Attestation(
+            criterion, digest, text(one.data, "by"), one.time, text(one.data, "reason"), text(one.data, "evidence")
+        )
+        for run in runs
+        if not run.problem
+        for one in run.entries
+        if one.kind == ATTESTED
+        and (text(one.data, "id"), text(one.data, "digest")) == (criterion, digest)
+        and timedelta() <= now - datetime.fromisoformat(one.time) <= fresh
+    ]
+    return max(found, key=lambda one: one.time, default=None)
+
+
+def _is_allowed(ratified: Ratified, criterion: str) -> None:
+    row = ratified.get(criterion)
+    able = [one.id for one in ratified.criteria if Outcome.ATTESTED in one.allows and one.implemented]
+    if row is None or row.id not in able:
+        found = criterion if row else f"{criterion}, which is not in the ratified list"
+        raise ConfigError(
+            f"attest: expected a criterion that allows it ({', '.join(able) or 'none does'}), found {found}"
+        )
+
+
+def _is_accepted(settings: Settings, criterion: str) -> None:
+    """What counts for nothing is not promised to count."""
+    chain = settings.supply_chain
+    if criterion == SBOM and not (chain and chain.sbom.accept_attested):
+        found = "supply_chain.sbom.accept_attested = false" if chain else "no [supply_chain], so that it is not proven"
+        raise ConfigError(f"attest: expected a golive.toml that accepts a manual check for {SBOM}, found {found}")
+
+
+def _who(settings: Settings) -> str:
+    """The release driver, and the account and host that says so."""
+    return f"{settings.people.release_driver.name or 'nobody named'} ({account()})"
