@@ -155,6 +155,7 @@ class Watchdog:
         if "finish" in command:
             self.look()
             self.hands.settle()
+            self.unproven_since = None  # pytest judges it now, and was told what became of it
             self.answer()
         if "beat" in command:
             self.pulse.beat()

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 from golive_sandbox.folder import Folder
 from golive_sandbox.processes import Identity, Registry
 from golive_sandbox.scenarios.table import SCENARIOS
-from golive_sandbox.types import Json, text
+from golive_sandbox.types import Json, items, text
 from selftests.leftovers import listeners, mentioning, outside_loopback, until_gone
 from selftests.sandboxes import ROOT, Sandbox, cli, cli_argv
 
@@ -266,13 +267,17 @@ def test_two_sandboxes_share_no_listener_and_only_argo_s_two_ports_leave_loopbac
 
 def test_scenarios_are_listed_for_machines() -> None:
     found: list[Json] = json.loads(cli("scenarios", "--json").stdout)
+    listed: Json = tomllib.loads((ROOT / "tests_golive" / "criteria.toml").read_text(encoding="utf-8"))
+    gates = {text(row, "id"): text(row, "gate") for row in items(listed, "criterion")}
     keys = ["name", "faults", "when", "stage", "criterion", "outcome", "dependants", "verdict", "exit", "rollback"]
     keys.append("own_plane")
     assert [list(row) for row in found] == [keys] * len(SCENARIOS)
     assert [text(row, "name") for row in found] == [one.name for one in SCENARIOS]
     assert {row["exit"] for row in found} == {0, 20, 21}
     for row in found:
-        assert (row["verdict"] == "GO") == (row["exit"] == 0) == (row["criterion"] is None) == (row["outcome"] is None)
+        assert (row["verdict"] == "GO") == (row["exit"] == 0)
+        assert (row["criterion"] is None) == (row["outcome"] is None)
+        assert (row["verdict"] == "GO") == (gates.get(text(row, "criterion").partition("[")[0]) != "p0")
         assert row["rollback"] in (None, "not_started", "canary", "promoted", "already_back", "unknown")
         assert row["stage"] in ("preflight", "canary")
 
