@@ -96,6 +96,15 @@ def test_what_nobody_sees_after_the_verdict_is_not_taken_back(tmp_path: Path, ju
     assert hands.asked == ([] if judged else ["0.5-services"])
 
 
+def test_what_is_unproven_is_pytest_s_to_judge_once_it_has_asked_how_it_ended(tmp_path: Path) -> None:
+    dog, hands, _ = followed(tmp_path)
+    dog.unproven_since, dog.unproven_cause = time.monotonic(), "0.5-services"
+    dog.obey(b'{"finish": true}')
+    assert dog.unproven_since is None
+    dog.look()
+    assert hands.asked == []
+
+
 def test_over_is_answered_with_what_was_taken_back_since(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     dog, hands, _ = followed(tmp_path)
     hands.result = RollbackResult.from_json({**silent("session", "frozen"), "did": ["abort"]})

@@ -39,8 +39,6 @@ class World:
         self.kubeconfig: Kubeconfig = plane.kubeconfig(self.user, namespace=namespace)
         """The suite's user's."""
         self.images = images
-        self.host = f"{namespace}.example.test"
-        """Where its Ingress answers."""
         self.stable = self.version(release.STABLE_TAG)
         self.release = self.version(release.RELEASE_TAG)
         self.rollout = Rollout(plane.api, namespace)
