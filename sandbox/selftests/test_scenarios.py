@@ -122,6 +122,22 @@ LEFT_ALONE = [one for one in PREFLIGHT if one.rollback is not Found.CANARY and "
 
 LONG = frozenset(
     {
+        "tag-missing",
+        "canary-at-25-stable-without-endpoints",
+        "argo-controller-down",
+        "unsigned",
+        "prometheus-tells-nobody",
+        "canary-service-missing",
+        "argo-crd-missing",
+        "wrong-cluster",
+        "other-canary-at-25-role-empty",
+        "canary-aborted",
+        "manifest-refused",
+        "alertmanager-one-down",
+        "prometheus-pod-not-ready",
+        "metrics-old",
+        "metrics-error",
+        "registry-slow",
         "signed-by-another-repository",
         "signed-from-another-branch",
         "certificate-expired",

@@ -64,8 +64,6 @@ SHORT = frozenset(
     {
         "good-release",
         "crash-loop",
-        "wrong-digest",
-        "errors-in-canary",
         "steps-edited-at-25",
         "promoted-by-somebody-at-25",
         "errors-in-canary-fix-arrives",
@@ -73,7 +71,6 @@ SHORT = frozenset(
         "errors-2-held-at-10",
         "latency-on-one-route-held-at-10",
         "stable-burns-held-at-10",
-        "prometheus-gone-short-held-at-10",
     }
 )
 """One of each kind."""
