@@ -72,6 +72,7 @@ def test_the_suite_says_go_under_four_workers(machine: Machine) -> None:
     machine.assert_nothing_is_left()
 
 
+@pytest.mark.long  # scripts/check.py runs the same
 def test_a_scenario_is_named_behind_an_equals_sign(machine: Machine) -> None:
     code, said = machine.ended("-m", "preflight", "--sandbox=canary-at-25-role-empty")
     assert code == 20, said
@@ -112,7 +113,7 @@ def waiting_session(machine: Machine, *words: str) -> tuple[subprocess.Popen[str
     return process, found
 
 
-@pytest.mark.parametrize("words", [(), ("-n", "2")])
+@pytest.mark.parametrize("words", [pytest.param((), marks=pytest.mark.long), ("-n", "2")])
 def test_ctrl_c_takes_the_sandbox_down(machine: Machine, words: tuple[str, ...]) -> None:
     process, found = waiting_session(machine, *words)
     process.send_signal(signal.SIGINT)
@@ -122,7 +123,7 @@ def test_ctrl_c_takes_the_sandbox_down(machine: Machine, words: tuple[str, ...])
     machine.assert_nothing_is_left()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_a_pytest_that_is_killed_takes_its_sandbox_and_its_folder_along(
     machine: Machine, number: signal.Signals
 ) -> None:

@@ -81,7 +81,7 @@ def test_status_tells_the_traffic_and_how_to_ask_oneself(sandbox: Sandbox) -> No
     assert "curl -i -H 'Host: maestro.example.test' http://127.0.0.1:" in told
 
 
-@pytest.mark.parametrize("weight", [10, 25, 50, 100])
+@pytest.mark.parametrize("weight", [25, *(pytest.param(weight, marks=pytest.mark.long) for weight in (10, 50, 100))])
 def test_all_counters_agree_at_every_weight(sandbox: Sandbox, weight: int) -> None:
     sandbox.ask("break", fault=f"canary-at-{weight}")
     try:

@@ -87,7 +87,7 @@ def test_a_detached_sandbox_outlives_its_parent_in_a_long_path_with_spaces(place
     ("more", "at", "code"),
     [
         ([], "Ready after", 0),
-        ([], "Starting the nodes", 0),
+        pytest.param([], "Starting the nodes", 0, marks=pytest.mark.long),
         ([], "Starting etcd", 0),
         (["--detach"], "Starting etcd", 130),
         (["--detach"], "Creating the world", 130),
@@ -113,6 +113,7 @@ def test_ctrl_c_ends_a_sandbox_that_starts_or_is_up(place: Path, more: list[str]
     assert_nothing_is_left(place, found)
 
 
+@pytest.mark.long
 def test_a_sandbox_ends_though_its_terminal_is_closed(place: Path) -> None:
     process = subprocess.Popen(
         cli_argv("up", "--dir", str(place)), cwd=ROOT, env=environment(place), start_new_session=True,
@@ -142,6 +143,7 @@ def test_a_log_that_another_start_writes_is_left_to_it(place: Path) -> None:
     assert log.read_text() == "Starting etcd ...\n"
 
 
+@pytest.mark.long
 def test_a_killed_supervisor_leaves_no_process_and_down_removes_the_rest(place: Path) -> None:
     place = place / ("long" * 30)
     assert cli("up", "--detach", "--dir", str(place), env=environment(place)).returncode == 0
@@ -156,6 +158,7 @@ def test_a_killed_supervisor_leaves_no_process_and_down_removes_the_rest(place: 
     assert_nothing_is_left(place, found)
 
 
+@pytest.mark.long
 def test_a_sandbox_ends_with_the_process_it_was_tied_to(place: Path) -> None:
     holder = subprocess.Popen(["sleep", "120"])
     words = ("up", "--detach", "--dir", str(place), "--until-exit", str(holder.pid))
