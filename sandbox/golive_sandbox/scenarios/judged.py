@@ -35,10 +35,14 @@ def _unseen(fault: str, criterion: str, *dependants: str, at: Moment = Moment.HE
     return _back(fault, criterion, *dependants, at=at, blind=True)
 
 
-def _live(fault: str, at: Moment = Moment.HELD_10, rate: float | None = None) -> Scenario:
-    """The release is promoted all the same."""
-    name = f"{fault}-{at.value}"
-    return Scenario(name, (fault,), None, Verdict.GO, None, stage="canary", moments=((fault, at),), rate=rate)
+def _live(
+    fault: str, at: Moment = Moment.HELD_10, *, beside: tuple[str, ...] = (), rate: float | None = None
+) -> Scenario:
+    """The release is promoted all the same; what is ``beside`` is there from the start."""
+    moments = ((fault, at),)
+    return Scenario(
+        f"{fault}-{at.value}", (fault, *beside), None, Verdict.GO, None, stage="canary", moments=moments, rate=rate
+    )
 
 
 # What ends a window early leaves the judgements that passed no limit yet undecided: those are dependants.
@@ -63,11 +67,12 @@ SCENARIOS = (
     _unseen("metrics-old", _STEP),
     _unseen("prometheus-stale-replica", _STEP),
     _unseen("canary-series-missing", _STEP),
-    _unseen("recording-rule-stopped", _BURN),
+    _unseen("recording-rule-stopped", _STEP),
     _live("prometheus-gone-short"),
     _live("prometheus-restarted"),
     _live("missed-scrape"),
     _live("pod-rescheduled", Moment.AT_50),
-    _live("hpa-scales", Moment.AT_25),
+    # Without an autoscaler it is somebody who scales the canary under way, and 2.2-step fails.
+    _live("hpa-scales", Moment.AT_25, beside=("hpa-owned",)),
     _live("errors-03", rate=_MUCH),
 )
