@@ -61,9 +61,12 @@ def main() -> None:
 
 def line(fault: str, who: str, rows: list[Json]) -> None:
     seconds = [float(one) for row in rows if isinstance(one := row["seconds"], int | float)]
-    missed = len(rows) - len(seconds)
+    absent = sum(1 for row in rows if not row["happened"])
+    missed = len(rows) - len(seconds) - absent
     told = f"{statistics.median(seconds):6.2f} s   ({min(seconds):.2f} to {max(seconds):.2f})" if seconds else "never"
-    print(f"{fault:24} {who:6} {told}{f'; {missed} of {len(rows)} not taken back' if missed else ''}", flush=True)
+    told += f"; {missed} of {len(rows)} not taken back" if missed else ""
+    told += f"; in {absent} the fault did not come" if absent else ""
+    print(f"{fault:24} {who:6} {told}", flush=True)
 
 
 def both(running: Rooms, fault: str, when: str, number: int) -> list[Json]:
@@ -74,7 +77,8 @@ def both(running: Rooms, fault: str, when: str, number: int) -> list[Json]:
     }
     with ThreadPoolExecutor(len(works)) as pool:
         asked = {
-            who: pool.submit(measure, running, f"{who}-{number}", fault, when, work) for who, work in works.items()
+            who: pool.submit(measure, running, f"{who}-{fault}-{number}", fault, when, work)
+            for who, work in works.items()
         }
         return [{"fault": fault, "who": who, "number": number, **one.result()} for who, one in asked.items()]
 
@@ -85,7 +89,7 @@ def measure(running: Rooms, world: str, fault: str, when: str, work: Callable[[s
         end = work(world, folder)
         began = running.fired(world, fault)
         seconds = None if began is None else to_the_last(running.timeline(world), began)
-    return {"seconds": seconds, "end": end}
+    return {"seconds": seconds, "end": end, "happened": began is not None}
 
 
 def to_the_last(seen: Timeline, began: float) -> float | None:

@@ -69,6 +69,13 @@ def _walks_as_ratified(before: Baseline, settings: Settings, ratified: Ratified,
         f"{'a workloadRef' if reviewed.workload else 'its own template'}",
         fix="the stable version keeps its size and its template, so that going back waits for nothing",
     )
+    evidence.check(
+        not reviewed.probed,
+        expected="no probe asks a route whose answers count (golive.toml: slo.routes, metrics.critical_routes)",
+        observed="; ".join(reviewed.probed) or "none does",
+        fix="probe another path, such as /readyz: the kubelet's requests would be counted as users', also where no "
+        "user comes; then have it reviewed again",
+    )
     heartbeat = settings.heartbeat.template
     evidence.check(
         not heartbeat or heartbeat in reviewed.background,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from golive import slo
+from golive.proving import shown, told
 from golive_fixtures.analysis import beating, problems
 from golive_fixtures.promoting import ending_problems
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from golive_fixtures.analysis import RunFacts
     from golive_fixtures.canary import Canary
     from golive_fixtures.observation import Observation
+    from golive_fixtures.promoting import Promoted
 
 WEIGHTS = (10, 25, 50, 100)
 
@@ -176,6 +179,22 @@ def _run_facts(run: RunFacts) -> dict[str, str]:
     }
 
 
+def _is_still_good(ended: Promoted, settings: Settings, evidence: Recorder) -> None:
+    """What was good when it was observed may have gone bad while its approval was waited for."""
+    slis = ended.slis
+    if slis is None:
+        return
+    told(evidence, "the time since 100 % was observed", slis)
+    limits, routes = settings.slo, settings.metrics.critical_routes
+    shown(evidence, (*slo.errors(slis, limits, routes), *slo.latency(slis, limits, routes), *slo.burn(slis, limits)))
+    evidence.check(
+        not slis.early,
+        expected="no SLO decided against it between its observation at 100 % and its promotion (runbook 2.2, 4)",
+        observed=f"over the last {slis.seconds:.0f} s: {slis.early or 'none decided against it'}",
+        fix="read the canary's logs of that time; the release is taken back, walk it again when it is understood",
+    )
+
+
 @pytest.mark.p0
 @pytest.mark.promote
 @pytest.mark.criterion("2.3-promoted")
@@ -186,6 +205,7 @@ def test_the_rollout_ends_healthy_on_the_new_revision(canary: Canary, settings: 
     """
     ended = canary.promote()
     view, limit = ended.view, settings.canary.step_seconds
+    _is_still_good(ended, settings, evidence)
     evidence.check(
         not ended.refused,
         expected="this record's own canary, held at 100 % right before it is promoted",

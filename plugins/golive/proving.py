@@ -45,6 +45,7 @@ def told(evidence: Recorder, where: str, slis: Slis) -> None:
         scraped=f"every {slis.interval:g} s; the newest sample {slis.lag:.1f} s old at the end",
         clocks=f"Prometheus' is {abs(slis.skew):.1f} s {'ahead of' if slis.skew > 0 else 'behind'} ours",
         gaps="\n".join(slis.gaps) or "none",
+        lost="\n".join(slis.lost) or "nothing",
         blind=slis.blind or "no",
     )
     for one in slis.asked:
@@ -113,6 +114,8 @@ def doubts_of(slis: Slis, where: str, settings: Settings, ended_by: str = "") ->
     if not slis.final:
         why = ended_by or slis.early or "something else ended it"
         return (f"{where}: its window was not whole ({slis.seconds:.1f} s): {why}",)
+    if slis.lost:
+        return (f"{where}: not all of its answers were counted: {'; '.join(slis.lost)}",)
     if other := unasked(slis, settings):
         return (f"{where}: {other}",)
     return ()

@@ -26,7 +26,7 @@ def unscraped(windows: Mapping[str, Slis | None]) -> tuple[str, ...]:
 def _of(slis: Slis | None) -> list[str]:
     if slis is None:
         return ["nothing was counted"]
-    found = [slis.blind] if slis.blind else []
+    found = [*([slis.blind] if slis.blind else []), *slis.lost]
     if not slis.interval > 0:
         return [*found, "the scrape interval is not known"]
     if not slis.lag <= MOST_INTERVALS * slis.interval:

@@ -251,6 +251,8 @@ class Slis:
     """What the canary answered outside of the window, since the weight before was read last."""
     unscraped: float = 0.0
     """The longest time without a new sample of a pod that lived, seconds, as far as the looks tell."""
+    lost: tuple[str, ...] = ()
+    """What it answered and nobody can count any more, in words: of pods that ended in a scrape gap, say."""
     filters: str = ""
     """By which settings it was counted (``golive.slo_filters``); empty: nobody kept it."""
 
@@ -259,6 +261,7 @@ class Slis:
         return {
             "between": self.between.to_json(),
             "unscraped": self.unscraped,
+            "lost": list(self.lost),
             "filters": self.filters,
             "canary": self.canary.to_json(),
             "others": self.others.to_json(),
@@ -275,6 +278,7 @@ class Slis:
     def from_json(cls, data: Json) -> Slis:
         """What ``to_json`` gave."""
         before, gaps, ends = mapping(data, "before"), dig(data, "gaps", default=[]), dig(data, "ends")
+        lost = dig(data, "lost", default=[])
         return cls(
             canary=Tally.from_json(mapping(data, "canary")),
             others=Tally.from_json(mapping(data, "others")),
@@ -293,6 +297,7 @@ class Slis:
             asked=tuple(Asked.from_json(one) for one in items(data, "asked")),
             between=Tally.from_json(mapping(data, "between")),
             unscraped=real(data, "unscraped"),
+            lost=tuple(map(str, lost if isinstance(lost, list) else [])),
             filters=text(data, "filters"),
         )
 

@@ -108,6 +108,7 @@ def over_window(windows: Sequence[Slis], slo: Slo, routes: Sequence[str]) -> Ove
         final=all(one.final for one in windows),
         early=next((one.early for one in windows if one.early), ""),
         blind="; ".join(one.blind for one in windows if one.blind),
+        lost=tuple(part for one in windows for part in one.lost),
         alerts=tuple(alert for one in windows for alert in one.alerts),
     )
     turning = flaps(whole.alerts)

@@ -117,7 +117,7 @@ def _alerts(slis: Slis) -> Judged:
     else:
         decision, told = Decision.GOOD, f"none began to fire, {len(slis.alerts)} seen"
     decision = hidden(slis, decision)
-    blind = missing(slis, decision) if slis.blind else ""
+    blind = missing(slis, decision) if slis.blind or slis.lost else ""
     count, seen = float(len(began)), float(len(slis.alerts))
     return Judged(what, decision, count, count, count, 0.0, seen, f"{what} {told}, limit 0{blind}")
 

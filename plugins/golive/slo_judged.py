@@ -124,8 +124,8 @@ def at_end(bad: float, total: float, chance: Chances) -> Bounds:
 
 
 def hidden(slis: Slis, decision: Decision) -> Decision:
-    """Who saw nothing at the end cannot say good; what was surely bad before stays so."""
-    return Decision.OPEN if slis.blind and decision is Decision.GOOD else decision
+    """Who saw nothing at the end, or not all, cannot say good; what was surely bad before stays so."""
+    return Decision.OPEN if (slis.blind or slis.lost) and decision is Decision.GOOD else decision
 
 
 def missing(slis: Slis, decision: Decision) -> str:
@@ -134,4 +134,6 @@ def missing(slis: Slis, decision: Decision) -> str:
         return ""
     if slis.blind:
         return f"; not to be seen at the end: {slis.blind}"
+    if slis.lost:
+        return f"; not all of its answers were counted: {'; '.join(slis.lost)}"
     return "; too few answers to decide" if slis.final else "; not decided yet"

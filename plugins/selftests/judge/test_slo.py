@@ -135,6 +135,20 @@ def test_who_is_blind_never_says_good_and_what_was_surely_bad_stays_so() -> None
     assert whole(replace(slis(10_000, 200), blind="gone")).decision is BAD
 
 
+def test_what_was_lost_leaves_the_rest_no_good_and_what_was_surely_bad_stays_so() -> None:
+    lost = replace(slis(10_000, 10), lost=("pod new-2 is gone, 60.0 s at most after it had told",))
+    judged = whole(lost)
+    assert judged.decision is OPEN
+    assert judged.words.endswith(
+        "; not all of its answers were counted: pod new-2 is gone, 60.0 s at most after it had told"
+    )
+    assert not settled(lost, SLO, ROUTES)
+    assert not early(lost, SLO, ROUTES)
+    assert whole(replace(lost, canary=slis(10_000, 200).canary)).decision is BAD
+    over = over_window([lost, *[slis(10_000, 10)] * 3], SLO, ROUTES)
+    assert overall((*over.availability[:1], *over.latency)) is OPEN
+
+
 @pytest.mark.parametrize(
     ("bad", "unknown", "decision"), [(10, 10, GOOD), (10, 60, OPEN), (10, 5_000, OPEN), (200, 60, BAD)]
 )
