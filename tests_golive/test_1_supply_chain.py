@@ -72,6 +72,7 @@ def test_the_release_has_a_bill_of_materials_of_its_own(
             "manual check",
             by=by_hand.by,
             at=by_hand.time,
+            age=f"{by_hand.age:.1f} h of {settings.record.fresh_hours:g} h (record.fresh_hours)",
             digest=by_hand.digest,
             reason=by_hand.reason,
             evidence=by_hand.evidence or "none given",

@@ -1,7 +1,8 @@
 """Attestations: a person checked by hand what a criterion could not, and the record says who, when and why.
 
 Only criteria that the ratified list allows it for count one (``allows = ["attested"]``), only for the digest it was
-made for, against the same target, and only while it is fresh.
+made for, against the same target, and only while it is fresh. It can be withdrawn, by an entry that
+is added: nothing is deleted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from golive.checked import ATTESTED, WITHDRAWN
 from golive.closing import account
 from golive.config import Settings
 from golive.criterion import Outcome, Ratified
@@ -23,8 +25,6 @@ from golive.types import Json, text
 if TYPE_CHECKING:
     from golive.session import Judge
 
-ATTESTED = "attested"
-"""Kind of the journal entry: ``{id, digest, reason, evidence, by}``, in a run of its own."""
 SBOM = "1.4-sbom"
 _LEAST, _MOST = 10, 2000
 """Characters of a reason."""
@@ -32,7 +32,7 @@ _LEAST, _MOST = 10, 2000
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """Who checked, when (ISO, UTC), why it holds, and where the check can be seen (may be empty)."""
+    """Who checked, when (ISO, UTC), why it holds, and where that can be seen (may be empty); ``age`` in hours."""
 
     criterion: str
     digest: str
@@ -40,10 +40,11 @@ class Attestation:
     time: str
     reason: str
     evidence: str
+    age: float
 
     def __str__(self) -> str:
         more = f" ({self.evidence})" if self.evidence else ""
-        return f"attested by {self.by} at {self.time} for {self.digest}: {self.reason}{more}"
+        return f"attested by {self.by} at {self.time} ({self.age:.1f} h ago) for {self.digest}: {self.reason}{more}"
 
 
 def attest(
@@ -56,20 +57,47 @@ def attest(
     """
     _is_allowed(ratified, criterion)
     _is_accepted(settings, criterion)
+    said = _said(settings, criterion, reason)
+    run = _recorded(settings, reports, "attests", ATTESTED, {**said, "evidence": evidence})
+    hours, digest = settings.record.fresh_hours, settings.release.digest
+    return (
+        f"attested: {criterion} for {digest}, by {said['by']}; counts for {hours:g} h (record.fresh_hours); run {run}"
+    )
+
+
+def withdraw(settings: Settings, ratified: Ratified, reports: Path, criterion: str, *, reason: str) -> str:
+    """Record that no check of ``criterion`` for the digest of ``golive.toml`` counts any more; one line that says so.
+
+    What was judged by it counts no more either. Raises as ``attest``, and ``ConfigError`` where there is no check.
+    """
+    _is_allowed(ratified, criterion)
+    said, digest = _said(settings, criterion, reason), settings.release.digest
+    kept = read_record(reports, digest, settings.target)
+    taken = newest(kept, criterion, digest, fresh=timedelta.max, now=datetime.now(UTC))
+    if taken is None:
+        raise ConfigError(f"attest: --withdraw: expected a check of {criterion} for {digest} in {reports}, found none")
+    run = _recorded(settings, reports, "withdraws", WITHDRAWN, said)
+    return f"withdrawn: {criterion} for {digest}, by {said['by']}, which {taken.by} attested at {taken.time}; run {run}"
+
+
+def _said(settings: Settings, criterion: str, reason: str) -> Json:
     words = " ".join(reason.split())
     if not _LEAST <= len(words) <= _MOST:
-        found = f"{len(words)}"
         raise ConfigError(
-            f"attest: --reason: expected {_LEAST} to {_MOST} characters that say what was checked, found {found}"
+            f"attest: --reason: expected {_LEAST} to {_MOST} characters that say what was checked, found {len(words)}"
         )
-    by, digest, redactor = _who(settings), settings.release.digest, Redactor.from_environment()
-    about: Json = {"driver": by, "by_hand": True, "attests": criterion}
+    return {"id": criterion, "digest": settings.release.digest, "reason": words, "by": _who(settings)}
+
+
+def _recorded(settings: Settings, reports: Path, does: str, kind: str, said: Json) -> str:
+    """Add it to the record, in a run of its own; the run's id."""
+    about: Json = {"driver": said["by"], "by_hand": True, does: said["id"]}
     for name in ("rollout", "cluster_uid", "namespace"):
         about[name] = str(getattr(settings.target, name))
-    run, journal = open_run(reports, digest, redactor, who="golive attest", about=about)
-    journal.append(ATTESTED, {"id": criterion, "digest": digest, "reason": words, "evidence": evidence, "by": by})
-    hours = settings.record.fresh_hours
-    return f"attested: {criterion} for {digest}, by {by}; counts for {hours:g} h (record.fresh_hours); run {run.id}"
+    redactor = Redactor.from_environment()
+    run, journal = open_run(reports, settings.release.digest, redactor, who="golive attest", about=about)
+    journal.append(kind, said)
+    return run.id
 
 
 def attested(judge: Judge, criterion: str) -> Attestation | None:
@@ -81,17 +109,32 @@ def attested(judge: Judge, criterion: str) -> Attestation | None:
 
 
 def newest(runs: Sequence[Kept], criterion: str, digest: str, *, fresh: timedelta, now: datetime) -> Attestation | None:
-    """The newest that is not older than ``fresh``; one in a journal that does not fit its chain counts for nothing."""
+    """The newest that is not older than ``fresh`` and not withdrawn since.
+
+    One in a journal that does not fit its chain counts for nothing; a withdrawal there counts.
+    """
+    about = [
+        (run, one)
+        for run in runs
+        for one in run.entries
+        if (text(one.data, "id"), text(one.data, "digest")) == (criterion, digest)
+    ]
+    withdrawn = max((one.time for _, one in about if one.kind == WITHDRAWN), default="")
     found = [
         Attestation(
-            criterion, digest, text(one.data, "by"), one.time, text(one.data, "reason"), text(one.data, "evidence")
+            criterion,
+            digest,
+            text(one.data, "by"),
+            one.time,
+            text(one.data, "reason"),
+            text(one.data, "evidence"),
+            age / timedelta(hours=1),
         )
-        for run in runs
+        for run, one in about
         if not run.problem
-        for one in run.entries
-        if one.kind == ATTESTED
-        and (text(one.data, "id"), text(one.data, "digest")) == (criterion, digest)
-        and timedelta() <= now - datetime.fromisoformat(one.time) <= fresh
+        and one.kind == ATTESTED
+        and one.time > withdrawn
+        and timedelta() <= (age := now - datetime.fromisoformat(one.time)) <= fresh
     ]
     return max(found, key=lambda one: one.time, default=None)
 

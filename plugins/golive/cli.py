@@ -74,8 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     approve.set_defaults(command=_approve)
     attest = commands.add_parser("attest", help="record a manual check, for a criterion that allows it (1.4-sbom)")
     attest.add_argument("criterion", metavar="CRITERION", help="its id")
-    attest.add_argument("--reason", required=True, help="what was checked, and why it holds")
+    attest.add_argument("--reason", required=True, help="what was checked, and why it holds (or not)")
     attest.add_argument("--evidence", default="", metavar="URL", help="where the check can be seen")
+    attest.add_argument("--withdraw", action="store_true", help="take back what was recorded; --reason says why")
     attest.set_defaults(command=_attest)
     again = commands.add_parser("replay", help="judge a run's stored observations again, without a network")
     again.add_argument("bundle", type=Path, metavar="BUNDLE", help="a folder of reports, or a part of its record")
@@ -157,13 +158,18 @@ def _approve(arguments: argparse.Namespace) -> int:
 
 
 def _attest(arguments: argparse.Namespace) -> int:
-    from golive.attestations import attest
+    from golive.attestations import attest, withdraw
     from golive.criterion import load_ratified
 
     settings = _settings(arguments)
     ratified, reports = load_ratified(_ratified(settings, arguments)), Path(arguments.reports)
-    words = {"reason": arguments.reason, "evidence": arguments.evidence}
-    _say(attest(settings, ratified, reports, arguments.criterion, **words))
+    if arguments.withdraw:
+        if arguments.evidence:
+            raise ConfigError("attest: expected --withdraw or --evidence, found both")
+        _say(withdraw(settings, ratified, reports, arguments.criterion, reason=arguments.reason))
+    else:
+        words = {"reason": arguments.reason, "evidence": arguments.evidence}
+        _say(attest(settings, ratified, reports, arguments.criterion, **words))
     return 0
 
 

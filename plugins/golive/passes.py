@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from golive.checked import lapsed
 from golive.errors import Unreachable
 from golive.origin import judged_otherwise
 from golive.record import Kept, believed, read_record
@@ -28,7 +29,7 @@ def passed_before(judge: Judge, *criteria: str) -> dict[str, str]:
         row = judge.ratified.get(name)
         outcome = newest_outcome(row, entries, fresh) if row else None
         if row is None or outcome is None or not row.counts_as_passed(outcome):
-            seen = "; ".join([outcome.value if outcome else "none", *left_out(name, runs)])
+            seen = "; ".join([outcome.value if outcome else "none", *left_out(name, runs, fresh)])
             raise Unreachable(
                 f"{name}: expected a fresh pass for {judge.run.digest} in the record, found {seen}; run the preflight "
                 "again with the same report folder: pytest -m preflight"
@@ -40,9 +41,10 @@ def passed_before(judge: Judge, *criteria: str) -> dict[str, str]:
     return found
 
 
-def left_out(criterion: str, runs: Sequence[Kept]) -> list[str]:
+def left_out(criterion: str, runs: Sequence[Kept], fresh: timedelta) -> list[str]:
     """A line for each run of the record (the newest last) whose outcome of ``criterion`` does not count, and why."""
-    otherwise = judged_otherwise(criterion, believed(runs))
+    entries = believed(runs)
+    otherwise = {**lapsed(criterion, entries, fresh), **judged_otherwise(criterion, entries)}
     about = {one.run for one in runs for entry in one.entries if entry.data.get("id") == criterion}
     lines = [f"run {one.run} is left out: {one.problem}" for one in runs if one.problem]
     return lines + [f"run {run} is left out: {why}" for run, why in otherwise.items() if run in about]

@@ -83,7 +83,9 @@ def gate(
     missing = _missing_in_record(row, ratified, scope, earlier, entries, fresh)
     if missing:
         runs = [*earlier, Kept("", tuple(entries))]
-        return _to_run(missing, fresh, list(dict.fromkeys(why for one in missing for why in left_out(one.id, runs))))
+        return _to_run(
+            missing, fresh, list(dict.fromkeys(why for one in missing for why in left_out(one.id, runs, fresh)))
+        )
     before = [one for one in ratified.in_scope(scope) if one.order < row.order]
     outcomes = {one.id: _outcomes(one, entries) for one in before}
     bad = [one.id for one in before if _blocks(one, outcomes[one.id])]

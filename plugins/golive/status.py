@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from golive.attestations import ATTESTED
+from golive.checked import ATTESTED, WITHDRAWN
 from golive.config import Settings
 from golive.errors import GoliveError
 from golive.journal import Entry
@@ -171,9 +171,11 @@ def _run(run: Kept, reports: Path, digest: str, holder: str) -> str:
     if run.problem:
         return f"{run.run}: not readable: {run.problem}"
     if about.get("by_hand") is True:
-        attests = text(about, "attests")
-        recorded = any(entry.kind == ATTESTED for entry in run.entries)
-        what = f"attest {attests}{'' if recorded else ', of which nothing was recorded'}" if attests else "rollback"
+        withdraws = text(about, "withdraws")
+        attests = text(about, "attests") or withdraws
+        recorded = any(entry.kind in (ATTESTED, WITHDRAWN) for entry in run.entries)
+        done = f"attest {attests}{' --withdraw' if withdraws else ''}"
+        what = f"{done}{'' if recorded else ', of which nothing was recorded'}" if attests else "rollback"
         return f"{run.run}: golive {what}, by {by}"
     verdict = _verdict(record_folder(reports, digest) / run.run / VERDICT)
     scope = dig(about, "scope", default=[])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
+from golive.checked import ATTESTED, lapsed
 from golive.criterion import APPROVAL, STAGES, TARGET, Criterion, Gate, Outcome, Ratified, Stage
 from golive.journal import Entry
 from golive.origin import judged_otherwise
@@ -224,7 +225,7 @@ def newest_outcome(row: Criterion, entries: Sequence[Entry], fresh: timedelta) -
     """The newest recorded outcome of a criterion that is not older than ``fresh`` before the newest entry, or ``None``.
 
     A run's outcomes count together, the worst of them, so that a retry inside a run hides nothing. Those of a run that
-    judged by something else (``golive.origin``) do not count.
+    judged by something else (``golive.origin``) do not count; *attested* by a check that lapsed is not proven.
     """
     if not entries:
         return None
@@ -246,7 +247,7 @@ def newest_outcome(row: Criterion, entries: Sequence[Entry], fresh: timedelta) -
     if newest is None:
         return None
     outcomes = [outcome_of(entry) for entry in of_run[newest] if entry.kind == "outcome"]
-    if undecided(row, of_run[newest]):
+    if undecided(row, of_run[newest]) or newest in lapsed(row.id, entries, fresh):
         outcomes.append(Outcome.NOT_PROVEN)
     return min(outcomes, key=_WORST.index)
 
@@ -259,15 +260,16 @@ def took_back(entry: Entry) -> bool:
 def since_rollback(entries: Sequence[Entry]) -> Sequence[Entry]:
     """What was recorded after traffic was last taken back; evidence from before speaks of a world that is gone.
 
-    By time, not by place: the entries may be run by run, and runs may overlap. Which run it belongs to, and what that
-    run collected, stays.
+    By time, not by place: the entries may be run by run, and runs may overlap. Which run it belongs to, what that run
+    collected, and what a person checked of the image itself, stays.
     """
     moments = [(entry.time, number) for number, entry in enumerate(entries)]
     taken_back = [at for at, entry in zip(moments, entries, strict=True) if took_back(entry)]
     if not taken_back:
         return entries
     last = max(taken_back)
-    return [one for at, one in zip(moments, entries, strict=True) if at > last or one.kind in ("run", "collected")]
+    stays = ("run", "collected", ATTESTED)
+    return [one for at, one in zip(moments, entries, strict=True) if at > last or one.kind in stays]
 
 
 def gate_of(ratified: Ratified, criterion_id: str) -> Gate:

@@ -5,19 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from golive.attestations import Attestation, attest, newest
+from golive.attestations import Attestation, attest, newest, withdraw
 from golive.bundle import _newest
+from golive.checked import ATTESTED, WITHDRAWN, lapsed
 from golive.cli import main
 from golive.config import Settings, load
-from golive.criterion import load_ratified
-from golive.errors import ConfigError
+from golive.criterion import Outcome, load_ratified
+from golive.errors import ConfigError, Unreachable
+from golive.journal import Entry
+from golive.passes import passed_before
 from golive.record import JOURNAL, open_run, read_record, record_folder
 from golive.redact import Redactor
 from golive.status import _run
+from golive.types import Json, JsonValue
+from golive.verdict import newest_outcome, since_rollback
 from selftests.judge.inner import SERVICES, Row, Suite, claim
+
+if TYPE_CHECKING:
+    from golive.session import Judge
 
 ROOT = Path(__file__).resolve().parents[3]
 LIST = load_ratified(ROOT / "tests_golive" / "criteria.toml")
@@ -41,7 +51,10 @@ def test_it_says_who_when_for_which_digest_and_why(tmp_path: Path) -> None:
     found = recorded(tmp_path)
     assert found is not None
     assert (found.reason, found.evidence) == (REASON, "https://ci.example.com/7")
-    assert str(found) == f"attested by {found.by} at {found.time} for {DIGEST}: {REASON} (https://ci.example.com/7)"
+    assert (
+        str(found)
+        == f"attested by {found.by} at {found.time} (0.0 h ago) for {DIGEST}: {REASON} (https://ci.example.com/7)"
+    )
 
 
 def test_the_newest_counts_while_it_is_fresh_and_for_its_own_digest_and_target_only(tmp_path: Path) -> None:
@@ -99,12 +112,109 @@ def test_what_golive_toml_does_not_accept_is_not_promised_to_count(tmp_path: Pat
     assert not list(tmp_path.iterdir())
 
 
+def test_it_says_its_age(tmp_path: Path) -> None:
+    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    found = recorded(tmp_path, hours=3)
+    assert found is not None
+    assert f"at {found.time} (3.0 h ago) for {DIGEST}" in str(found)
+
+
+def test_a_withdrawal_is_added_and_takes_back_every_check_before_it(tmp_path: Path) -> None:
+    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    attest(SETTINGS, LIST, tmp_path, SBOM, reason=f"{REASON}, again")
+    before = {path: path.read_bytes() for path in record_folder(tmp_path, DIGEST).glob(f"*/{JOURNAL}")}
+    line = withdraw(SETTINGS, LIST, tmp_path, SBOM, reason=" the scan was of another image\n")
+    assert line.startswith(f"withdrawn: {SBOM} for {DIGEST}, by {SETTINGS.people.release_driver.name} (")
+    assert recorded(tmp_path) is None
+    assert {path: path.read_bytes() for path in before} == before
+    last = read_record(tmp_path, DIGEST)[-1].entries[-1]
+    assert (last.kind, last.data["reason"], last.data["id"]) == (WITHDRAWN, "the scan was of another image", SBOM)
+    attest(SETTINGS, LIST, tmp_path, SBOM, reason=f"{REASON}, of the right image")
+    found = recorded(tmp_path)
+    assert found is not None
+    assert found.reason.endswith("of the right image")
+
+
+def test_what_was_not_checked_is_not_withdrawn(tmp_path: Path) -> None:
+    words = rf"--withdraw: expected a check of {SBOM} for {DIGEST} in .*, found none"
+    with pytest.raises(ConfigError, match=words):
+        withdraw(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    assert not list(tmp_path.iterdir())
+    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    withdraw(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    with pytest.raises(ConfigError, match=words):
+        withdraw(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    with pytest.raises(ConfigError, match="characters that say what was checked, found 2"):
+        withdraw(SETTINGS, LIST, tmp_path, SBOM, reason="no")
+
+
+def test_what_golive_toml_accepts_no_more_can_still_be_withdrawn(tmp_path: Path) -> None:
+    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    withdraw(SETTINGS.model_copy(update={"supply_chain": None}), LIST, tmp_path, SBOM, reason=REASON)
+    assert recorded(tmp_path) is None
+
+
+def judged(reports: Path, *, outcome: str = "attested") -> SimpleNamespace:
+    """A session judged it so; what the next one asks the record with."""
+    about: Json = {name: str(getattr(SETTINGS.target, name)) for name in ("cluster_uid", "namespace", "rollout")}
+    run, journal = open_run(reports, DIGEST, Redactor(), who="test", about={**about, "driver": "me"})
+    journal.append("outcome", {"id": SBOM, "outcome": outcome, "nodeid": "n", "observed": "attested by Ann"})
+    return SimpleNamespace(settings=SETTINGS, run=run, ratified=LIST)
+
+
+def test_what_was_judged_by_a_withdrawn_check_is_no_pass_later(tmp_path: Path) -> None:
+    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    judge = cast("Judge", judged(tmp_path))
+    assert passed_before(judge, SBOM)[SBOM].startswith("attested at ")
+    withdraw(SETTINGS, LIST, tmp_path, SBOM, reason="the scan was of another image")
+    words = r"found not_proven; run \S+ is left out: the manual check was withdrawn by .* the scan was of another image"
+    with pytest.raises(Unreachable, match=words):
+        passed_before(judge, SBOM)
+    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    with pytest.raises(Unreachable, match="found not_proven"):  # it is still to be judged by the new one
+        passed_before(judge, SBOM)
+    judge = cast("Judge", judged(tmp_path))
+    assert passed_before(judge, SBOM)
+
+
+def test_a_withdrawal_says_nothing_of_a_pass_without_a_check(tmp_path: Path) -> None:
+    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    judge = cast("Judge", judged(tmp_path, outcome="passed"))
+    withdraw(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    assert passed_before(judge, SBOM)[SBOM].startswith("passed at ")
+
+
+@pytest.mark.parametrize(("checked", "counts"), [(20, True), (25, False)])
+def test_what_was_judged_by_a_check_is_no_fresher_than_the_check(checked: int, counts: bool) -> None:
+    row = LIST.get(SBOM)
+    assert row is not None
+    entries = [
+        at(checked, "run", run="check"),
+        at(checked, ATTESTED, id=SBOM, digest=DIGEST),
+        at(checked - 1, "rollback", did=["abort"]),
+        at(10, "run", run="preflight"),
+        at(10, "outcome", id=SBOM, outcome="attested", observed="by Ann", nodeid="n"),
+        at(0, "run", run="now"),
+    ]
+    outcome = newest_outcome(row, since_rollback(entries), timedelta(hours=24))
+    assert outcome is (Outcome.ATTESTED if counts else Outcome.NOT_PROVEN)
+    assert ("is older than 24 h" in "".join(lapsed(SBOM, entries, timedelta(hours=24)).values())) is not counts
+
+
+def at(hours: float, kind: str, **data: JsonValue) -> Entry:
+    """An entry of so many hours ago."""
+    when = datetime(2026, 11, 24, tzinfo=UTC) - timedelta(hours=hours)
+    return Entry(0, when.isoformat(timespec="microseconds"), "test", kind, data, "", "")
+
+
 def test_status_shows_a_check_only_where_it_was_recorded(tmp_path: Path) -> None:
     attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
     (kept,) = read_record(tmp_path, DIGEST)
     assert " golive attest 1.4-sbom, by " in _run(kept, tmp_path, DIGEST, "")
     empty = replace(kept, entries=kept.entries[:1])
     assert "attest 1.4-sbom, of which nothing was recorded, by " in _run(empty, tmp_path, DIGEST, "")
+    withdraw(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    assert " golive attest 1.4-sbom --withdraw, by " in _run(read_record(tmp_path, DIGEST)[-1], tmp_path, DIGEST, "")
 
 
 def test_the_command_takes_the_same_files_as_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,6 +222,10 @@ def test_the_command_takes_the_same_files_as_the_others(tmp_path: Path, capsys: 
     assert main([*words, "--report-dir", str(tmp_path)]) == 0
     assert f"attested: {SBOM}" in capsys.readouterr().out
     assert recorded(tmp_path) is not None
+    assert main([*words, "--report-dir", str(tmp_path), "--withdraw", "--evidence", "https://x.example"]) == 4
+    assert main([*words, "--report-dir", str(tmp_path), "--withdraw"]) == 0
+    assert f"withdrawn: {SBOM}" in capsys.readouterr().out
+    assert recorded(tmp_path) is None
     assert main(["attest", SBOM]) == 4
     assert "--reason" in capsys.readouterr().err
 
