@@ -8,6 +8,10 @@ from selftests.judge.inner import SERVICES, Row, Suite, claim
 
 GO, NO_GO, NOT_BACK, USAGE = 0, 20, 21, 4
 EVERYWHERE = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "n2"])
+ALIKE = pytest.mark.parametrize(
+    "workers", [pytest.param((), id="alone"), pytest.param(("-n2",), id="n2", marks=pytest.mark.long)]
+)
+"""What happens in the test itself and reaches the judge in its report, from wherever it ran."""
 PASSES = "assert os"
 FAILS = "assert not os"
 
@@ -19,7 +23,7 @@ def test_a_pass_is_go(suite: Suite, workers: tuple[str, ...]) -> None:
     assert (done.exit, done.word, done.outcome(SERVICES)) == (GO, "GO", "passed")
 
 
-@EVERYWHERE
+@ALIKE
 def test_a_failed_claim_is_no_go_and_an_untouched_world_has_nothing_to_take_back(
     suite: Suite, workers: tuple[str, ...]
 ) -> None:
@@ -30,7 +34,7 @@ def test_a_failed_claim_is_no_go_and_an_untouched_world_has_nothing_to_take_back
     assert done.rollback["cause"] == SERVICES
 
 
-@EVERYWHERE
+@ALIKE
 def test_what_was_not_observed_is_not_proven(suite: Suite, workers: tuple[str, ...]) -> None:
     bodies = {
         "0.2-artifact": ("pytest.skip('no token')", "skipped: no token"),
@@ -102,7 +106,7 @@ def test_a_marker_cannot_make_a_pass(suite: Suite) -> None:
     assert {name: done.outcome(name) for name in tests} == {name: outcome for name, (_, _, outcome) in tests.items()}
 
 
-@EVERYWHERE
+@ALIKE
 def test_an_error_around_a_passing_body_is_not_proven(suite: Suite, workers: tuple[str, ...]) -> None:
     before, after = Row("0.4-routing-key"), Row("0.5-services")
     suite.list(before, after)
@@ -165,7 +169,7 @@ def test_a_deselected_case_of_a_criterion_is_not_proven(suite: Suite, flags: tup
     assert (done.exit, done.outcome(SERVICES)) == (NO_GO, "not_proven")
 
 
-@EVERYWHERE
+@ALIKE
 def test_a_deleted_test_is_not_proven(suite: Suite, workers: tuple[str, ...]) -> None:
     suite.list(Row(SERVICES), Row("0.3-rollouts"))
     suite.write("test_inner.py", claim(Row("0.3-rollouts"), PASSES))
@@ -198,7 +202,7 @@ def test_a_body_that_claims_nothing_is_not_proven(suite: Suite, body: str) -> No
     assert done.criterion(SERVICES)["observed"] == "the test claimed nothing"
 
 
-@EVERYWHERE
+@ALIKE
 def test_a_body_without_evidence_is_not_proven(suite: Suite, workers: tuple[str, ...]) -> None:
     suite.one(PASSES, claims=False)
     done = suite.run(*workers)
