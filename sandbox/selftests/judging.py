@@ -89,16 +89,18 @@ Not those whose canary the suite walks or takes back, which leaves the release's
 """
 
 
-def suite(settings: Path, markers: str = "preflight") -> Run:
-    """``pytest -m MARKERS`` with the world's ``golive.toml``."""
-    with tempfile.TemporaryDirectory(prefix="golive-reports-") as reports:
-        argv = ["-m", "pytest", "-m", markers, "--golive-config", str(settings), "--golive-report-dir", reports]
-        done = subprocess.run(
-            [sys.executable, *argv, "-p", "no:cacheprovider"],
-            cwd=ROOT, capture_output=True, text=True, timeout=_SUITE_SECONDS, check=False,
-        )  # fmt: skip
-        file = Path(reports) / "verdict.json"
-        verdict: Json = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+def suite(settings: Path, markers: str = "preflight", reports: Path | None = None) -> Run:
+    """``pytest -m MARKERS`` with the world's ``golive.toml``; its record is kept in ``reports`` where that is given."""
+    if reports is None:
+        with tempfile.TemporaryDirectory(prefix="golive-reports-") as folder:
+            return suite(settings, markers, Path(folder))
+    argv = ["-m", "pytest", "-m", markers, "--golive-config", str(settings), "--golive-report-dir", str(reports)]
+    done = subprocess.run(
+        [sys.executable, *argv, "-p", "no:cacheprovider"],
+        cwd=ROOT, capture_output=True, text=True, timeout=_SUITE_SECONDS, check=False,
+    )  # fmt: skip
+    file = reports / "verdict.json"
+    verdict: Json = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return Run(done.returncode, done.stdout + done.stderr, verdict)
 
 

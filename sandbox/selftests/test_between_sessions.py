@@ -1,0 +1,82 @@
+"""What changes between two sessions of one go-live: the later one notices, and what runs is what was verified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from golive_sandbox.traffic import DEFAULT_RATE
+from golive_sandbox.types import mapping, text
+from selftests.judging import suite
+from selftests.sandboxes import Sandbox
+from selftests.traces import Place
+from selftests.walking import STABLE, Walk, is_ready
+
+WORLD = "between-sessions"
+REST = "canary or acceptance or promote"
+
+
+@pytest.fixture
+def walk(sandbox: Sandbox) -> Iterator[Walk]:
+    """A world with enough traffic for the suite to walk its release."""
+    made = sandbox.ask("create-world", world=WORLD, rate=str(DEFAULT_RATE))
+    yield Walk(Place(sandbox, WORLD, Path(text(made, "golive_toml")).parent))
+    sandbox.ask("delete-world", world=WORLD)
+
+
+def settings(walk: Walk) -> Path:
+    return walk.place.folder / "golive.toml"
+
+
+def running(walk: Walk) -> set[str]:
+    """The digests that the nodes tell of the release's pods."""
+    told = {text(pod, "status", "containerStatuses", 0, "imageID") for pod in walk.pods()}
+    return {one.rpartition("@")[2] for one in told}
+
+
+def test_a_tag_that_moves_after_preflight_is_noticed_and_nothing_is_applied(walk: Walk, tmp_path: Path) -> None:
+    first = suite(settings(walk), "preflight", tmp_path)
+    assert first.exit == 0, first.output
+    before = walk.rollout()
+    walk.break_("tag-moved")
+    second = suite(settings(walk), REST, tmp_path)
+    assert second.exit == 20, second.output
+    row = second.criteria()["2.1-baseline"]
+    assert row["outcome"] == "failed", second.output
+    verified = text(first.verdict, "release", "digest")
+    assert verified in text(row, "expected")
+    assert "sha256:" in text(row, "observed")
+    assert verified not in text(row, "observed")
+    assert second.rollback["found"] == "not_started"
+    assert (walk.pods(), walk.rollout()["spec"]) == ([], before["spec"])
+
+
+@pytest.mark.long
+def test_a_tag_that_moves_while_the_canary_is_walked_changes_nothing_that_runs(walk: Walk, tmp_path: Path) -> None:
+    assert suite(settings(walk), "preflight", tmp_path).exit == 0
+    walk.break_("tag-moved", "at-10")
+    done = suite(settings(walk), REST, tmp_path)
+    assert walk.fired("tag-moved")
+    assert done.exit == 0, done.output
+    assert running(walk) == {text(done.verdict, "release", "digest")}
+
+
+@pytest.mark.long
+def test_other_bytes_that_serve_at_the_held_100_are_seen_by_acceptance(walk: Walk, tmp_path: Path) -> None:
+    first = suite(settings(walk), "preflight or canary", tmp_path)
+    assert first.exit == 0, first.output
+    walk.break_("wrong-digest")
+    kept, *_ = (text(pod, "metadata", "name") for pod in walk.pods())
+    walk.place.sandbox.kubectl(WORLD, "delete", "pod", kept)
+    walk.until_pods("ready again", lambda pod: is_ready(pod) and not mapping(pod, "metadata").get("deletionTimestamp"))
+    (other,) = running(walk) - {text(first.verdict, "release", "digest")}
+    second = suite(settings(walk), "acceptance", tmp_path)
+    assert second.exit == 20, second.output
+    row = second.criteria()["4-supply-chain"]
+    assert row["outcome"] == "failed", second.output
+    (other,) = running(walk) - {text(first.verdict, "release", "digest")} or {""}
+    assert other in text(row, "observed")
+    assert (second.rollback["found"], second.rollback["proven"]) == ("canary", True)
+    walk.only(STABLE)
