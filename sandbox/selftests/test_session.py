@@ -65,6 +65,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     made.assert_nothing_is_left()
 
 
+@pytest.mark.long  # with fewer workers and without any, others below and scripts/check.py
 def test_the_suite_says_go_under_four_workers(machine: Machine) -> None:
     code, said = machine.ended("-m", "preflight", "--sandbox", "-n", "4")
     assert code == 0, said

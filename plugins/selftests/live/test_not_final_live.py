@@ -69,6 +69,7 @@ def test_without_a_proven_target_nothing_is_written_and_nothing_is_called_proven
     assert "0.1-target is not proven" in run.output
 
 
+@pytest.mark.long
 def test_a_misspelt_rollout_is_not_nothing_to_roll_back(world: World, reports: Path) -> None:
     whole = world.config.read_text(encoding="utf-8")
     with world.broken("canary-at-25"):

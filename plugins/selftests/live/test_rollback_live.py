@@ -71,6 +71,7 @@ def test_a_driver_that_is_killed_loses_no_rollback(world: World, reports: Path, 
     assert "found canary, did abort, restore: proven" in world.golive("status", reports).output
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_with_the_controller_loses_no_rollback(
     world: World, reports: Path, stable: str, tmp_path: Path
 ) -> None:
