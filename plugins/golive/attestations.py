@@ -8,7 +8,7 @@ is added: nothing is deleted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from golive.checked import ATTESTED, WITHDRAWN
 from golive.closing import account
 from golive.config import Settings
 from golive.criterion import Outcome, Ratified
-from golive.errors import ConfigError
+from golive.errors import ConfigError, Unreachable
 from golive.record import Kept, open_run, read_record
 from golive.redact import Redactor
 from golive.types import Json, text
@@ -68,11 +68,12 @@ def attest(
 def withdraw(settings: Settings, ratified: Ratified, reports: Path, criterion: str, *, reason: str) -> str:
     """Record that no check of ``criterion`` for the digest of ``golive.toml`` counts any more; one line that says so.
 
-    What was judged by it counts no more either. Raises as ``attest``, and ``ConfigError`` where there is no check.
+    What was judged by it counts no more either. Raises as ``attest``, and ``ConfigError`` where there is no check: one
+    that counts for nothing, as its journal does not fit its chain, can be withdrawn too.
     """
     _is_allowed(ratified, criterion)
     said, digest = _said(settings, criterion, reason), settings.release.digest
-    kept = read_record(reports, digest, settings.target)
+    kept = [replace(one, problem="") for one in read_record(reports, digest, settings.target)]
     taken = newest(kept, criterion, digest, fresh=timedelta.max, now=datetime.now(UTC))
     if taken is None:
         raise ConfigError(f"attest: --withdraw: expected a check of {criterion} for {digest} in {reports}, found none")
@@ -101,7 +102,7 @@ def _recorded(settings: Settings, reports: Path, does: str, kind: str, said: Jso
 
 
 def attested(judge: Judge, criterion: str) -> Attestation | None:
-    """The newest fresh one of this release and target; ``None`` where there is none."""
+    """The newest fresh one of this release and target; ``None`` where there is none. Raises as ``newest``."""
     settings = judge.settings
     kept = read_record(judge.run.reports, settings.release.digest, settings.target)
     fresh = timedelta(hours=settings.record.fresh_hours)
@@ -111,7 +112,8 @@ def attested(judge: Judge, criterion: str) -> Attestation | None:
 def newest(runs: Sequence[Kept], criterion: str, digest: str, *, fresh: timedelta, now: datetime) -> Attestation | None:
     """The newest that is not older than ``fresh`` and not withdrawn since.
 
-    One in a journal that does not fit its chain counts for nothing; a withdrawal there counts.
+    One in a journal that does not fit its chain counts for nothing; a withdrawal there counts. Raises ``Unreachable``
+    for one beside a journal that cannot be read, in which a withdrawal may stand.
     """
     about = [
         (run, one)
@@ -136,6 +138,9 @@ def newest(runs: Sequence[Kept], criterion: str, digest: str, *, fresh: timedelt
         and one.time > withdrawn
         and timedelta() <= (age := now - datetime.fromisoformat(one.time)) <= fresh
     ]
+    unread = [f"run {run.run}: {run.problem}" for run in runs if run.problem and not run.entries]
+    if found and unread:
+        raise Unreachable(f"expected a record that shows no withdrawal of the manual check, found {'; '.join(unread)}")
     return max(found, key=lambda one: one.time, default=None)
 
 

@@ -17,28 +17,58 @@ WITHDRAWN = "attestation_withdrawn"
 def lapsed(criterion: str, entries: Sequence[Entry], fresh: timedelta) -> dict[str, str]:
     """The runs whose *attested* of ``criterion`` counts no more, and why; ``entries`` of one record are run by run.
 
-    By the newest entry, as outcomes are: the check that it rests on is older than ``fresh``, or was withdrawn since.
+    By the newest entry, as outcomes are: the check that it rests on is older than ``fresh`` or not there, or was
+    withdrawn.
     """
-    about = [one for one in entries if text(one.data, "id") == criterion]
     end = max((datetime.fromisoformat(one.time) for one in entries), default=None)
     found: dict[str, str] = {}
     run = ""
     for one in entries:
         if one.kind == "run":
             run = text(one.data, "run")
-        said = (one.kind, text(one.data, "id"), text(one.data, "outcome"))
-        if end is None or said != ("outcome", criterion, "attested"):
+        if end is None or not _by_hand(one) or text(one.data, "id") != criterion:
             continue
-        since = [each for each in about if each.kind == WITHDRAWN and each.time > one.time]
-        rests_on = max((each.time for each in about if each.kind == ATTESTED and each.time <= one.time), default="")
-        if since:
-            found[run] = withdrawal(since[-1])
-        elif rests_on and end - datetime.fromisoformat(rests_on) > fresh:
+        rests_on = _check(one, entries)
+        if withdrawal := _withdrawal(one, entries):
+            found[run] = withdrawal
+        elif not rests_on:
+            found[run] = "the manual check that it rests on is not in the record"
+        elif end - datetime.fromisoformat(rests_on) > fresh:
             hours = fresh / timedelta(hours=1)
             found[run] = f"the manual check of {rests_on} is older than {hours:g} h (record.fresh_hours)"
     return found
 
 
-def withdrawal(entry: Entry) -> str:
-    """Who took a check back, when and why."""
-    return f"the manual check was withdrawn by {text(entry.data, 'by')} at {entry.time}: {text(entry.data, 'reason')}"
+def withdrawn(own: Sequence[Entry], record: Sequence[Entry]) -> dict[str, str]:
+    """The criteria that a run (``own`` entries) judged by a check that was withdrawn since, and by whom, when and why.
+
+    ``record``: the entries of all runs, this one's too. How old the check became meanwhile does not count.
+    """
+    found = {text(one.data, "id"): _withdrawal(one, record) for one in own if _by_hand(one)}
+    return {criterion: why for criterion, why in found.items() if why}
+
+
+def _by_hand(one: Entry) -> bool:
+    return (one.kind, text(one.data, "outcome")) == ("outcome", "attested")
+
+
+def _check(outcome: Entry, record: Sequence[Entry]) -> str:
+    """When the check that an outcome rests on was recorded; empty where it is not there."""
+    return max((one.time for one in _about(outcome, record, ATTESTED) if one.time <= outcome.time), default="")
+
+
+def _withdrawal(outcome: Entry, record: Sequence[Entry]) -> str:
+    """Who took back the check that an outcome rests on, when and why; empty where nobody did.
+
+    Since the check, not since the outcome: it may have been taken back while it was looked at.
+    """
+    since = _check(outcome, record) or outcome.time
+    taken = [one for one in _about(outcome, record, WITHDRAWN) if one.time > since]
+    if not taken:
+        return ""
+    last = taken[-1]
+    return f"the manual check was withdrawn by {text(last.data, 'by')} at {last.time}: {text(last.data, 'reason')}"
+
+
+def _about(outcome: Entry, record: Sequence[Entry], kind: str) -> list[Entry]:
+    return [one for one in record if one.kind == kind and one.data.get("id") == outcome.data.get("id")]

@@ -1,4 +1,4 @@
-"""One last look before a good verdict: is the canary of this record still as it was left?"""
+"""One last look before a good verdict: is the canary as this record left it, and was no check by hand withdrawn?"""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from golive.argo import RolloutView
+from golive.checked import withdrawn
 from golive.criterion import Stage
 from golive.errors import GoliveError
 from golive.fence import Fence
 from golive.journal import Entry
 from golive.patience import patiently
-from golive.record import joined, read_record
+from golive.record import believed, joined, read_record
 from golive.steps import steps_of
 from golive.t0 import Release, target_of
 from golive.types import Json, number, text
@@ -33,11 +34,17 @@ _AFTER_THE_APPLY = frozenset({Stage.CANARY, Stage.LOAD, Stage.ACCEPTANCE, Stage.
 def last_look(run: Run, settings: Settings, access: Access, scope: Sequence[Stage]) -> str:
     """Why a good verdict would not be true; empty when the canary is as this record left it, or it has none.
 
+    A check by hand that this run judged by, and that was withdrawn since, is one more reason.
+
     An API server that does not answer is asked again for as long as ``rollback.blind_limit_seconds``.
     """
+    kept = read_record(run.reports, run.digest, settings.target)
+    own = [entry for one in kept if one.run == run.id for entry in one.entries]
+    for criterion, why in withdrawn(own, believed(kept)).items():
+        return f"{criterion}: {why}; not proven"
     if not _AFTER_THE_APPLY & set(scope):
         return ""
-    applied, entries = left(joined(read_record(run.reports, run.digest, settings.target)))
+    applied, entries = left(joined(kept))
     if not applied:
         return ""
     if why := Fence(run.folder).closed:

@@ -18,7 +18,7 @@ from golive.given import Given
 from golive.journal import Journal
 from golive.outcomes import NotStarted, record, watched
 from golive.processes import register
-from golive.record import Run, read_record
+from golive.record import Reader, Run
 from golive.redact import Redactor
 from golive.stages import Door, GateState, gate
 from golive.types import Json, JsonValue
@@ -91,13 +91,13 @@ class Judge:
         if row is None:
             raise NotStarted(f"{item.stash[ID]} is not in the ratified list")
         watched(item)
-        kept = read_record(self.run.reports, self.run.digest, self.settings.target)
-        earlier = tuple(one for one in kept if one.run != self.run.id)
+        record = Reader(self.run.reports, self.run.digest, self.settings.target)
         fresh = timedelta(hours=self.settings.record.fresh_hours)
 
         def look() -> GateState:
             if self.journal.given_up:
                 return GateState(Door.CLOSED, "an outcome of this run could not be written to the journal")
+            earlier = tuple(one for one in record.read() if one.run != self.run.id)
             return gate(row, self.ratified, self.scope, self.journal.read(), earlier=earlier, fresh=fresh)
 
         # Alone, nobody else will ever bring the outcome that is waited for.

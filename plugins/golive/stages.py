@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from _pytest.mark.expression import Expression
 
+from golive.checked import withdrawn
 from golive.criterion import STAGES, TARGET, Criterion, Gate, Outcome, Ratified, Stage
 from golive.errors import ConfigError
 from golive.journal import Entry
@@ -86,6 +87,9 @@ def gate(
         return _to_run(
             missing, fresh, list(dict.fromkeys(why for one in missing for why in left_out(one.id, runs, fresh)))
         )
+    if taken := withdrawn(entries, [*believed(earlier), *entries]):
+        words = "; ".join(f"{name}: {why}" for name, why in taken.items())
+        return GateState(Door.CLOSED, f"what was judged before it counts no more: {words}", "run its stage again")
     before = [one for one in ratified.in_scope(scope) if one.order < row.order]
     outcomes = {one.id: _outcomes(one, entries) for one in before}
     bad = [one.id for one in before if _blocks(one, outcomes[one.id])]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
-from golive.checked import ATTESTED, lapsed
+from golive.checked import ATTESTED, WITHDRAWN, lapsed
 from golive.criterion import APPROVAL, STAGES, TARGET, Criterion, Gate, Outcome, Ratified, Stage
 from golive.journal import Entry
 from golive.origin import judged_otherwise
@@ -268,7 +268,7 @@ def since_rollback(entries: Sequence[Entry]) -> Sequence[Entry]:
     if not taken_back:
         return entries
     last = max(taken_back)
-    stays = ("run", "collected", ATTESTED)
+    stays = ("run", "collected", ATTESTED, WITHDRAWN)
     return [one for at, one in zip(moments, entries, strict=True) if at > last or one.kind in stays]
 
 

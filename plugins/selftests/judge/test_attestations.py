@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from golive.access import Access
 from golive.attestations import Attestation, attest, newest, withdraw
 from golive.bundle import _newest
 from golive.checked import ATTESTED, WITHDRAWN, lapsed
 from golive.cli import main
 from golive.config import Settings, load
-from golive.criterion import Outcome, load_ratified
+from golive.criterion import Criterion, Gate, Outcome, Ratified, Stage, load_ratified
 from golive.errors import ConfigError, Unreachable
 from golive.journal import Entry
+from golive.lastlook import last_look
 from golive.passes import passed_before
-from golive.record import JOURNAL, open_run, read_record, record_folder
+from golive.record import JOURNAL, Kept, open_run, read_record, record_folder
 from golive.redact import Redactor
+from golive.stages import Door, gate
 from golive.status import _run
 from golive.types import Json, JsonValue
 from golive.verdict import newest_outcome, since_rollback
@@ -135,6 +138,24 @@ def test_a_withdrawal_is_added_and_takes_back_every_check_before_it(tmp_path: Pa
     assert found.reason.endswith("of the right image")
 
 
+def test_a_check_beside_a_journal_that_cannot_be_read_is_not_proven(tmp_path: Path) -> None:
+    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    withdraw(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    last = max(record_folder(tmp_path, DIGEST).glob(f"*/{JOURNAL}"))
+    last.write_text("nothing", encoding="utf-8")
+    with pytest.raises(Unreachable, match=rf"shows no withdrawal of the manual check, found run {last.parent.name}: "):
+        recorded(tmp_path)
+
+
+def test_a_check_that_counts_for_nothing_can_be_withdrawn(tmp_path: Path) -> None:
+    open_run(tmp_path, DIGEST, Redactor(), who="test", about={})
+    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    first = min(record_folder(tmp_path, DIGEST).glob(f"*/{JOURNAL}"))
+    first.unlink()
+    assert recorded(tmp_path) is None  # its run continues one that is gone
+    withdraw(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+
+
 def test_what_was_not_checked_is_not_withdrawn(tmp_path: Path) -> None:
     words = rf"--withdraw: expected a check of {SBOM} for {DIGEST} in .*, found none"
     with pytest.raises(ConfigError, match=words):
@@ -199,6 +220,69 @@ def test_what_was_judged_by_a_check_is_no_fresher_than_the_check(checked: int, c
     outcome = newest_outcome(row, since_rollback(entries), timedelta(hours=24))
     assert outcome is (Outcome.ATTESTED if counts else Outcome.NOT_PROVEN)
     assert ("is older than 24 h" in "".join(lapsed(SBOM, entries, timedelta(hours=24)).values())) is not counts
+
+
+SAID: Json = {"id": SBOM, "outcome": "attested", "observed": "by Ann", "nodeid": "n"}
+LATER, CHECK, TAKEN = Criterion("9-later", Gate.P0, Stage.LOAD, "9", "t"), (5.0, ATTESTED), WITHDRAWN
+
+
+@pytest.mark.parametrize(
+    ("record", "counts", "words"),
+    [
+        ([CHECK], True, ""),
+        ([CHECK, (1.0, TAKEN)], False, "was withdrawn by Bob at "),
+        ([CHECK, (3.0, TAKEN)], False, "was withdrawn by Bob at "),  # while it was looked at, or by a clock behind
+        ([CHECK, (3.0, TAKEN), (2.5, "rollback")], False, "was withdrawn by Bob at "),
+        ([(7.0, ATTESTED), (6.0, TAKEN), CHECK], True, ""),
+        ([CHECK, (4.0, TAKEN), (3.0, ATTESTED)], True, ""),  # by a new check
+        ([(5.0, "nothing")], False, "the manual check that it rests on is not in the record"),
+    ],
+)
+def test_what_was_judged_by_a_check_falls_with_it(record: list[tuple[float, str]], counts: bool, words: str) -> None:
+    row = LIST.get(SBOM)
+    assert row is not None
+    kept = [entry for one in record for entry in alone(*one)]
+    entries = [*kept, at(2, "run", run="preflight"), at(2, "outcome", **SAID), at(0, "run", run="now")]
+    assert (newest_outcome(row, entries, timedelta(hours=24)) is Outcome.ATTESTED) is counts
+    assert words in "".join(lapsed(SBOM, entries, timedelta(hours=24)).values())
+    assert bool(lapsed(SBOM, since_rollback(entries), timedelta(hours=24))) is not counts
+
+
+@pytest.mark.parametrize(
+    ("record", "door"),
+    [
+        ([], Door.OPEN),
+        ([(30.0, ATTESTED)], Door.OPEN),  # it was fresh then
+        ([CHECK], Door.OPEN),
+        ([CHECK, (1.0, TAKEN)], Door.CLOSED),
+        ([CHECK, (3.0, TAKEN)], Door.CLOSED),
+    ],
+)
+def test_a_withdrawal_stops_the_session_that_judged_by_the_check(record: list[tuple[float, str]], door: Door) -> None:
+    row = LIST.get(SBOM)
+    assert row is not None
+    earlier = [Kept(f"{hours:g}", tuple(alone(hours, kind))) for hours, kind in record]
+    own = [at(2.5, "run", run="now"), at(2, "outcome", **SAID)]
+    state = gate(LATER, Ratified((row, LATER), "sha"), [row.stage, LATER.stage], own, earlier=earlier)
+    assert state.door is door
+    assert ("1.4-sbom: the manual check was withdrawn by Bob" in state.why) is (door is Door.CLOSED)
+
+
+def test_the_verdict_of_the_session_that_judged_by_it_is_no_go(tmp_path: Path) -> None:
+    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    run = judged(tmp_path).run
+    access = Access("none", "http://127.0.0.1:9")
+    assert last_look(run, SETTINGS, access, [Stage.PREFLIGHT]) == ""
+    withdraw(SETTINGS, LIST, tmp_path, SBOM, reason="the scan was of another image")
+    found = last_look(run, SETTINGS, access, [Stage.PREFLIGHT])
+    assert found.startswith(f"{SBOM}: the manual check was withdrawn by ")
+    assert found.endswith(": the scan was of another image; not proven")
+
+
+def alone(hours: float, kind: str) -> list[Entry]:
+    """A run of its own that says so."""
+    about: Json = {"id": SBOM, "by": "Bob", "did": ["abort"]}
+    return [at(hours, "run", run=f"{hours:g}"), at(hours, kind, **about)]
 
 
 def at(hours: float, kind: str, **data: JsonValue) -> Entry:
