@@ -5,32 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
-from golive.access import Access
 from golive.attestations import Attestation, attest, newest, withdraw
 from golive.bundle import _newest
-from golive.checked import ATTESTED, WITHDRAWN, lapsed
+from golive.checked import WITHDRAWN
 from golive.cli import main
 from golive.config import Settings, load
-from golive.criterion import Criterion, Gate, Outcome, Ratified, Stage, load_ratified
+from golive.criterion import load_ratified
 from golive.errors import ConfigError, Unreachable
-from golive.journal import Entry
-from golive.lastlook import last_look
-from golive.passes import passed_before
-from golive.record import JOURNAL, Kept, open_run, read_record, record_folder
+from golive.record import JOURNAL, open_run, read_record, record_folder
 from golive.redact import Redactor
-from golive.stages import Door, gate
 from golive.status import _run
-from golive.types import Json, JsonValue
-from golive.verdict import newest_outcome, since_rollback
 from selftests.judge.inner import SERVICES, Row, Suite, claim
 
 if TYPE_CHECKING:
-    from golive.session import Judge
+    pass
 
 ROOT = Path(__file__).resolve().parents[3]
 LIST = load_ratified(ROOT / "tests_golive" / "criteria.toml")
@@ -173,122 +165,6 @@ def test_what_golive_toml_accepts_no_more_can_still_be_withdrawn(tmp_path: Path)
     attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
     withdraw(SETTINGS.model_copy(update={"supply_chain": None}), LIST, tmp_path, SBOM, reason=REASON)
     assert recorded(tmp_path) is None
-
-
-def judged(reports: Path, *, outcome: str = "attested") -> SimpleNamespace:
-    """A session judged it so; what the next one asks the record with."""
-    about: Json = {name: str(getattr(SETTINGS.target, name)) for name in ("cluster_uid", "namespace", "rollout")}
-    run, journal = open_run(reports, DIGEST, Redactor(), who="test", about={**about, "driver": "me"})
-    journal.append("outcome", {"id": SBOM, "outcome": outcome, "nodeid": "n", "observed": "attested by Ann"})
-    return SimpleNamespace(settings=SETTINGS, run=run, ratified=LIST)
-
-
-def test_what_was_judged_by_a_withdrawn_check_is_no_pass_later(tmp_path: Path) -> None:
-    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
-    judge = cast("Judge", judged(tmp_path))
-    assert passed_before(judge, SBOM)[SBOM].startswith("attested at ")
-    withdraw(SETTINGS, LIST, tmp_path, SBOM, reason="the scan was of another image")
-    words = r"found not_proven; run \S+ is left out: the manual check was withdrawn by .* the scan was of another image"
-    with pytest.raises(Unreachable, match=words):
-        passed_before(judge, SBOM)
-    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
-    with pytest.raises(Unreachable, match="found not_proven"):  # it is still to be judged by the new one
-        passed_before(judge, SBOM)
-    judge = cast("Judge", judged(tmp_path))
-    assert passed_before(judge, SBOM)
-
-
-def test_a_withdrawal_says_nothing_of_a_pass_without_a_check(tmp_path: Path) -> None:
-    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
-    judge = cast("Judge", judged(tmp_path, outcome="passed"))
-    withdraw(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
-    assert passed_before(judge, SBOM)[SBOM].startswith("passed at ")
-
-
-@pytest.mark.parametrize(("checked", "counts"), [(20, True), (25, False)])
-def test_what_was_judged_by_a_check_is_no_fresher_than_the_check(checked: int, counts: bool) -> None:
-    row = LIST.get(SBOM)
-    assert row is not None
-    entries = [
-        at(checked, "run", run="check"),
-        at(checked, ATTESTED, id=SBOM, digest=DIGEST),
-        at(checked - 1, "rollback", did=["abort"]),
-        at(10, "run", run="preflight"),
-        at(10, "outcome", id=SBOM, outcome="attested", observed="by Ann", nodeid="n"),
-        at(0, "run", run="now"),
-    ]
-    outcome = newest_outcome(row, since_rollback(entries), timedelta(hours=24))
-    assert outcome is (Outcome.ATTESTED if counts else Outcome.NOT_PROVEN)
-    assert ("is older than 24 h" in "".join(lapsed(SBOM, entries, timedelta(hours=24)).values())) is not counts
-
-
-SAID: Json = {"id": SBOM, "outcome": "attested", "observed": "by Ann", "nodeid": "n"}
-LATER, CHECK, TAKEN = Criterion("9-later", Gate.P0, Stage.LOAD, "9", "t"), (5.0, ATTESTED), WITHDRAWN
-
-
-@pytest.mark.parametrize(
-    ("record", "counts", "words"),
-    [
-        ([CHECK], True, ""),
-        ([CHECK, (1.0, TAKEN)], False, "was withdrawn by Bob at "),
-        ([CHECK, (3.0, TAKEN)], False, "was withdrawn by Bob at "),  # while it was looked at, or by a clock behind
-        ([CHECK, (3.0, TAKEN), (2.5, "rollback")], False, "was withdrawn by Bob at "),
-        ([(7.0, ATTESTED), (6.0, TAKEN), CHECK], True, ""),
-        ([CHECK, (4.0, TAKEN), (3.0, ATTESTED)], True, ""),  # by a new check
-        ([(5.0, "nothing")], False, "the manual check that it rests on is not in the record"),
-    ],
-)
-def test_what_was_judged_by_a_check_falls_with_it(record: list[tuple[float, str]], counts: bool, words: str) -> None:
-    row = LIST.get(SBOM)
-    assert row is not None
-    kept = [entry for one in record for entry in alone(*one)]
-    entries = [*kept, at(2, "run", run="preflight"), at(2, "outcome", **SAID), at(0, "run", run="now")]
-    assert (newest_outcome(row, entries, timedelta(hours=24)) is Outcome.ATTESTED) is counts
-    assert words in "".join(lapsed(SBOM, entries, timedelta(hours=24)).values())
-    assert bool(lapsed(SBOM, since_rollback(entries), timedelta(hours=24))) is not counts
-
-
-@pytest.mark.parametrize(
-    ("record", "door"),
-    [
-        ([], Door.OPEN),
-        ([(30.0, ATTESTED)], Door.OPEN),  # it was fresh then
-        ([CHECK], Door.OPEN),
-        ([CHECK, (1.0, TAKEN)], Door.CLOSED),
-        ([CHECK, (3.0, TAKEN)], Door.CLOSED),
-    ],
-)
-def test_a_withdrawal_stops_the_session_that_judged_by_the_check(record: list[tuple[float, str]], door: Door) -> None:
-    row = LIST.get(SBOM)
-    assert row is not None
-    earlier = [Kept(f"{hours:g}", tuple(alone(hours, kind))) for hours, kind in record]
-    own = [at(2.5, "run", run="now"), at(2, "outcome", **SAID)]
-    state = gate(LATER, Ratified((row, LATER), "sha"), [row.stage, LATER.stage], own, earlier=earlier)
-    assert state.door is door
-    assert ("1.4-sbom: the manual check was withdrawn by Bob" in state.why) is (door is Door.CLOSED)
-
-
-def test_the_verdict_of_the_session_that_judged_by_it_is_no_go(tmp_path: Path) -> None:
-    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
-    run = judged(tmp_path).run
-    access = Access("none", "http://127.0.0.1:9")
-    assert last_look(run, SETTINGS, access, [Stage.PREFLIGHT]) == ""
-    withdraw(SETTINGS, LIST, tmp_path, SBOM, reason="the scan was of another image")
-    found = last_look(run, SETTINGS, access, [Stage.PREFLIGHT])
-    assert found.startswith(f"{SBOM}: the manual check was withdrawn by ")
-    assert found.endswith(": the scan was of another image; not proven")
-
-
-def alone(hours: float, kind: str) -> list[Entry]:
-    """A run of its own that says so."""
-    about: Json = {"id": SBOM, "by": "Bob", "did": ["abort"]}
-    return [at(hours, "run", run=f"{hours:g}"), at(hours, kind, **about)]
-
-
-def at(hours: float, kind: str, **data: JsonValue) -> Entry:
-    """An entry of so many hours ago."""
-    when = datetime(2026, 11, 24, tzinfo=UTC) - timedelta(hours=hours)
-    return Entry(0, when.isoformat(timespec="microseconds"), "test", kind, data, "", "")
 
 
 def test_status_shows_a_check_only_where_it_was_recorded(tmp_path: Path) -> None:
