@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golive_fixtures.scraping import watched
+from golive_fixtures.slo_alerts import asked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -151,6 +152,8 @@ def test_the_slo_alert_rules_are_loaded_and_evaluating(
 ) -> None:
     """Each alert rule that golive.toml names MUST be loaded, healthy, evaluated in time, and told to an Alertmanager.
 
+    The recording rules that it asks MUST be healthy and evaluated in time, too.
+
     Runbook: section 1.2
     """
     names = settings.prometheus.rules
@@ -161,9 +164,9 @@ def test_the_slo_alert_rules_are_loaded_and_evaluating(
         fix="name them: deploy/prometheus/maestro-slo.rules.yaml has those of this service",
     )
     look = metrics.look()
-    rules = [one for one in look.rules() if one.kind == "alerting"]
+    rules = look.rules()
     now = look.time()
-    loaded = {one.name for one in rules}
+    loaded = {one.name for one in rules if one.kind == "alerting"}
     absent = [name for name in names if name not in loaded]
     evidence.check(
         not absent,
@@ -171,7 +174,7 @@ def test_the_slo_alert_rules_are_loaded_and_evaluating(
         observed=f"not loaded: {', '.join(absent)}" if absent else "all loaded",
         fix="load deploy/prometheus/maestro-slo.rules.yaml into Prometheus, or correct prometheus.rules",
     )
-    for rule in [one for one in rules if one.name in names]:
+    for rule in asked(rules, names):
         _evaluates(rule, now, evidence)
     told = look.alertmanagers()
     evidence.check(
