@@ -302,7 +302,7 @@ ELSEWHERE = {
     "2.2-compare": "a p1 makes no NO-GO: test_walks.py has it fail beside the errors",
     "4-availability": "what passed at each weight passes in sum; the hands' self-tests make windows in which not",
     "4-latency": "the same",
-    "4-supply-chain": "a pod of another digest fails at its weight; the hands' self-tests have it serve",
+    "4-supply-chain": "a pod of another digest fails at its weight; test_between_sessions.py has it serve later",
 }
 """Criteria that no scenario ends with, and why."""
 
