@@ -29,6 +29,8 @@ LISTS = {
     ),
 }
 """Root and files: what walks a canary, and what dies meanwhile."""
+AT_ONCE = {"plugins/selftests": ("-n3", "--dist=worksteal")}
+"""As ``scripts/check.py`` runs them: they wait more than they compute."""
 _NODE = re.compile(r"^(\S+\.py)::(.+)$", re.MULTILINE)
 
 
@@ -54,7 +56,9 @@ def run(root: str, order: random.Random, less: tuple[str, ...]) -> tuple[int, st
     """One time, without the cases whose name ends with one of ``less``: pytest's exit code, and its last line."""
     nodes = [one for one in collected(root) if not one.endswith(less)]
     order.shuffle(nodes)
-    done = pytest(root, *nodes)
+    files = sorted({one.partition("::")[0] for one in nodes})
+    order.shuffle(files)  # one after another: each has a sandbox of its own
+    done = pytest(root, *sorted(nodes, key=lambda one: files.index(one.partition("::")[0])), *AT_ONCE.get(root, ()))
     if done.returncode:
         print(done.stdout, file=sys.stderr)
     return done.returncode, done.stdout.strip().rpartition("\n")[2]
