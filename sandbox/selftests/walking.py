@@ -33,7 +33,9 @@ class Walk:
         """Apply the reviewed Rollout, and hold the Lease that lets it live."""
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         spec = {"holderIdentity": "by-hand", "renewTime": now, "leaseDurationSeconds": 3600}
-        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": LEASE}, "spec": spec}
+        # Handed over: nobody renews it, and the sandbox has not to wait for its end.
+        metadata = {"name": LEASE, "annotations": {"golive/handover": "true"}}
+        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
         reviewed = yaml.safe_load_all((self.place.folder / "rollout-maestro.yaml").read_text(encoding="utf-8"))
         self._apply(lease)
         self._apply(next(one for one in reviewed if one["kind"] == "Rollout"))
