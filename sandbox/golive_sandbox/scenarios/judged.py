@@ -51,14 +51,14 @@ def _live(
 
 # What ends a window early leaves the judgements that passed no limit yet undecided: those are dependants.
 SCENARIOS = (
-    _back("errors-2", _ERRORS),
-    _back("errors-on-one-route", _ERRORS),
-    _back("late-burst", _ERRORS),
+    _back("errors-2", _ERRORS, _BURN),
+    _back("errors-on-one-route", _ERRORS, _BURN),
+    _back("late-burst", _ERRORS, _BURN),
     _back("latency-on-one-route", _LATENCY, _ERRORS),
     _back("latency-in-canary", _LATENCY, _ERRORS),
     _back("slow-leak", _LATENCY, _ERRORS),
     # The canary's own errors are decided sooner than the burn of the whole service, over five minutes.
-    _back("burn-accelerates", _ERRORS),
+    _back("burn-accelerates", _ERRORS, _BURN),
     _back("stable-burns", _BURN, _ERRORS, _LATENCY),
     _back("alert-flaps", _BURN, _ERRORS, _LATENCY),
     _back("analysis-inconclusive", _ANALYSIS, _STEP, at=Moment.START),

@@ -22,6 +22,10 @@ def _errors(weight: int) -> str:
     return f"2.2-errors[{weight}]"
 
 
+def _burn(weight: int) -> str:
+    return f"2.2-burn[{weight}]"
+
+
 def _walk(
     fault: str,
     criterion: str,
@@ -55,7 +59,7 @@ def _while_going_back(fault: str, found: Found = Found.CANARY) -> Scenario:
         ("errors-in-canary", fault),
         _errors(10),
         rollback=found,
-        dependants=(_step(10),),
+        dependants=(_step(10), _burn(10)),
         stage=_CANARY,
         moments=moments,
     )
@@ -82,13 +86,13 @@ SCENARIOS = (
     _walk("crash-loop", _step(10), _BASELINE),
     _walk("never-ready", _step(10), _BASELINE),
     _walk("too-slow-start", _step(10), _BASELINE),
-    _walk("errors-in-canary", _errors(10), _step(10)),
+    _walk("errors-in-canary", _errors(10), _step(10), _burn(10)),
     *(_refused(fault) for fault in ("quota-too-small", "second-driver", "gitops-self-heal")),
     _walk("steps-edited", _step(25), at=Moment.AT_25),
     _walk("aborted-by-somebody", _step(25), at=Moment.AT_25),
     _walk("paused-by-somebody", _step(25), at=Moment.AT_25),
     _walk("promoted-by-somebody", _step(25), at=Moment.AT_25, found=Found.PROMOTED),
-    _walk("errors-in-canary", _errors(50), _step(50), at=Moment.AT_50),
+    _walk("errors-in-canary", _errors(50), _step(50), _burn(50), at=Moment.AT_50),
     _good("node-drained", Moment.AT_50),
     # The version to go back to is made again from the T0 snapshot.
     _walk("t0-replicaset-gone", _PROMOTED, at=Moment.PROMOTED, found=Found.PROMOTED),
