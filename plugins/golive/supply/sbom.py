@@ -13,9 +13,11 @@ from golive.supply.errors import Code, Refused
 from golive.types import Json, JsonValue, items, mapping, text
 
 _HEX = re.compile(r"[0-9a-f]{64}")
-_PURL = re.compile(r"pkg:(?:oci|docker)/[^@?#]+@(?P<version>[^?#]+)")
+_PURL = re.compile(r"pkg:(?:oci|docker)/[^@?#]+@(?P<version>[^?#]+)", re.IGNORECASE)
 _NOTHING = ("NONE", "NOASSERTION")
 DOCUMENT = "SPDXRef-DOCUMENT"
+_NO_PACKAGES = ("file", "data", "device", "cryptographic-asset")
+"""Kinds of elements that are no software; an element that does not say its kind is a package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,37 +38,68 @@ class Sbom:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One element of a document. ``digests``: those of an image, ``sha256:…``; ``purls``: its package URLs, bare.
+
+    ``kind`` is the document's own word for what it is, in small letters, such as ``library``; empty: not told.
+    """
+
+    name: str
+    kind: str
+    digests: tuple[str, ...]
+    purls: frozenset[str]
+    versioned: bool
+    located: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Contents:
-    """What one format's reader found: the digests of what the document is about, and its packages."""
+    """What one format's reader found: what the document is about, and the packages and components beside that."""
 
     format: str
     name: str
-    digests: tuple[str, ...]
-    packages: tuple[Json, ...]
-    versioned: int
-    located: int
+    described: tuple[Part, ...]
+    parts: tuple[Part, ...]
 
 
 def check(predicate: JsonValue, accept: Mapping[str, str], *, min_packages: int = 1) -> Sbom:
-    """What a bill of materials says, when it is one of these digests (``sha256:…`` to what each is).
+    """What a bill of materials says, when it is one of these digests (``sha256:…`` to what each is) and nothing else.
 
     ``predicate``: the document, or as older versions of cosign wrap it. Raises ``Refused``: SBOM_INVALID, or
-    SUBJECT_MISMATCH where it describes another image.
+    SUBJECT_MISMATCH where it describes another image, be it beside this one.
     """
     document = unwrapped(predicate)
     found = _read(document)
-    mine = [one for one in found.digests if one in accept]
-    if not found.digests:
-        what = "digest of what the document describes (SHA256 checksum, version, or OCI package URL)"
-        raise invalid(what, " or ".join(accept), "none")
-    if not mine:
-        name = "digest of what the document describes"
-        raise Refused(
-            Code.SUBJECT_MISMATCH, name, expected=" or ".join(accept), found=", ".join(sorted(set(found.digests)))
-        )
-    if len(found.packages) < min_packages:
-        raise invalid("packages besides the image itself", f"at least {min_packages}", f"{len(found.packages)}")
-    return Sbom(found.format, found.name, mine[0], accept[mine[0]], len(found.packages), found.versioned, found.located)
+    describes = _subject(found.described, accept)
+    packages = _packages(found, accept)
+    if len(packages) < min_packages:
+        raise invalid("packages besides the image itself", f"at least {min_packages}", f"{len(packages)}")
+    versioned, located = sum(one.versioned for one in packages), sum(one.located for one in packages)
+    return Sbom(found.format, found.name, describes, accept[describes], len(packages), versioned, located)
+
+
+def _subject(described: tuple[Part, ...], accept: Mapping[str, str]) -> str:
+    """The first digest of what is described; raises ``Refused`` where anything described is, or may be, another."""
+    digests = [digest for one in described for digest in one.digests]
+    foreign = sorted(set(digests) - set(accept))
+    if foreign:
+        name, expected = "digest of what the document describes", " or ".join(accept)
+        raise Refused(Code.SUBJECT_MISMATCH, name, expected=expected, found=", ".join(foreign))
+    for one in described:
+        if not one.digests:
+            what = "digest of what the document describes (SHA256 checksum, version, or OCI package URL)"
+            raise invalid(what, " or ".join(accept), f"none of {one.name}" if digests else "none")
+    return digests[0]
+
+
+def _packages(found: Contents, accept: Mapping[str, str]) -> list[Part]:
+    """The parts that are packages: neither the image once more, under another name, nor single files."""
+    own = frozenset[str]().union(*(one.purls for one in found.described))
+    return [
+        one
+        for one in found.parts
+        if one.kind not in _NO_PACKAGES and not own & one.purls and accept.keys().isdisjoint(one.digests)
+    ]
 
 
 def unwrapped(predicate: JsonValue) -> Json:
@@ -112,11 +145,9 @@ def _spdx2(document: Json) -> Contents:
     described = _described(document, ids)
     if not described:
         raise invalid("what the document DESCRIBES", "at least one element", "none")
-    digests = [digest for one in parts if text(one, "SPDXID") in described for digest in _spdx2_digests(one)]
-    packages = [one for one in items(document, "packages") if text(one, "SPDXID") not in described]
-    located = sum(any("purl" in text(ref, "referenceType") for ref in items(one, "externalRefs")) for one in packages)
-    versioned = sum(bool(text(one, "versionInfo")) for one in packages)
-    return Contents(version, text(document, "name"), tuple(digests), tuple(packages), versioned, located)
+    rest = [one for one in items(document, "packages") if text(one, "SPDXID") not in described]
+    about = [one for one in parts if text(one, "SPDXID") in described]
+    return Contents(version, text(document, "name"), tuple(map(_spdx2_part, about)), tuple(map(_spdx2_part, rest)))
 
 
 def _described(document: Json, ids: set[str]) -> set[str]:
@@ -144,13 +175,14 @@ def _known(where: str, element: str, ids: set[str], foreign: set[str]) -> None:
         raise invalid(where, "an element of the document", element)
 
 
-def _spdx2_digests(element: Json) -> Iterable[str]:
-    for checksum in items(element, "checksums"):
-        if text(checksum, "algorithm") == "SHA256":
-            yield from digest_in(text(checksum, "checksumValue"))
-    yield from digest_in(text(element, "versionInfo"), prefixed=True)
-    for reference in items(element, "externalRefs"):
-        yield from digest_in_purl(text(reference, "referenceLocator"))
+def _spdx2_part(element: Json) -> Part:
+    checksums = items(element, "checksums")
+    hashes = [text(one, "checksumValue") for one in checksums if text(one, "algorithm") == "SHA256"]
+    purls = [
+        text(one, "referenceLocator") for one in items(element, "externalRefs") if "purl" in text(one, "referenceType")
+    ]
+    name, kind = text(element, "name") or text(element, "SPDXID"), text(element, "primaryPackagePurpose")
+    return part(name, kind, hashes, text(element, "versionInfo"), purls)
 
 
 def _cyclonedx(document: Json) -> Contents:
@@ -169,13 +201,13 @@ def _cyclonedx(document: Json) -> Contents:
         for name in (f"{one}" for one in [dependency.get("ref"), *(needs if isinstance(needs, list) else [])]):
             if name not in ids and not name.startswith("urn:cdx:"):
                 raise invalid("ref of a dependency", "something in the document", name)
-    digests = [one for hash_ in items(image, "hashes") if text(hash_, "alg") == "SHA-256"
-               for one in digest_in(text(hash_, "content"))]  # fmt: skip
-    digests += [*digest_in(text(image, "version"), prefixed=True), *digest_in_purl(text(image, "purl"))]
-    versioned = sum(bool(text(one, "version")) for one in packages)
-    located = sum(bool(text(one, "purl")) for one in packages)
     name = f"CycloneDX {version}"
-    return Contents(name, text(image, "name"), tuple(digests), tuple(packages), versioned, located)
+    return Contents(name, text(image, "name"), (_component(image),), tuple(map(_component, packages)))
+
+
+def _component(one: Json) -> Part:
+    hashes = [text(hash_, "content") for hash_ in items(one, "hashes") if text(hash_, "alg") == "SHA-256"]
+    return part(text(one, "name"), text(one, "type"), hashes, text(one, "version"), [text(one, "purl")])
 
 
 def _nested(holder: Json) -> Iterable[Json]:
@@ -200,17 +232,22 @@ def _references(value: JsonValue) -> Iterable[str]:
             waiting += one
 
 
-def digest_in(value: str, *, prefixed: bool = False) -> Iterable[str]:
+def part(name: str, kind: str, hashes: Iterable[str], version: str, purls: Iterable[str]) -> Part:
+    """An element by what its format says of it; ``hashes`` are SHA-256, with or without ``sha256:``."""
+    urls = [one for one in purls if one]
+    digests = [digest for one in hashes for digest in _digest_in(one)]
+    digests += _digest_in(version, prefixed=True)
+    digests += [digest for one in urls if (found := _PURL.match(one))
+                for digest in _digest_in(unquote(found["version"]), prefixed=True)]  # fmt: skip
+    bare = frozenset(unquote(re.split("[?#]", one)[0]) for one in urls)
+    return Part(name, kind.lower(), tuple(dict.fromkeys(digests)), bare, bool(version), bool(urls))
+
+
+def _digest_in(value: str, *, prefixed: bool = False) -> Iterable[str]:
     """A SHA-256 digest, in hex or (only so, where ``prefixed``) behind ``sha256:``."""
     found = value.lower().removeprefix("sha256:")
     if _HEX.fullmatch(found) and (not prefixed or value.lower() != found):
         yield f"sha256:{found}"
-
-
-def digest_in_purl(purl: str) -> Iterable[str]:
-    """The digest that an image's package URL has as its version."""
-    if match := _PURL.match(purl):
-        yield from digest_in(unquote(match["version"]), prefixed=True)
 
 
 def unique(what: str, names: list[str]) -> set[str]:

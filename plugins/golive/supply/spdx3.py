@@ -8,9 +8,8 @@ document's root, the properties that each package must have.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
-from golive.supply.sbom import Contents, digest_in, digest_in_purl, invalid, unique
+from golive.supply.sbom import Contents, Part, invalid, part, unique
 from golive.types import Json, JsonValue, items, mapping, text
 
 _CONTEXT = re.compile(r"https://spdx\.org/rdf/3\.0\.\d+/spdx-context\.jsonld")
@@ -37,12 +36,9 @@ def read(document: Json) -> Contents:
     roots = _roots(documents[0], {text(one, "spdxId"): one for one in graph})
     packages = [one for one in graph if text(one, "type") == _PACKAGE]
     rooted = {text(one, "spdxId") for one in roots}
-    parts = [one for one in packages if text(one, "spdxId") not in rooted]
-    versioned = sum(bool(text(one, "software_packageVersion")) for one in parts)
-    located = sum(bool(text(one, "software_packageUrl")) for one in parts)
-    digests = tuple(digest for one in roots for digest in _digests(one))
+    rest = [one for one in packages if text(one, "spdxId") not in rooted]
     name = text(documents[0], "name") or ", ".join(text(one, "name") for one in roots)
-    return Contents("SPDX-3.0", name, digests, tuple(parts), versioned, located)
+    return Contents("SPDX-3.0", name, tuple(map(_part, roots)), tuple(map(_part, rest)))
 
 
 def _check(element: Json, ids: set[str], infos: dict[str, Json]) -> None:
@@ -101,15 +97,13 @@ def _roots(document: Json, by_id: dict[str, Json]) -> list[Json]:
     return found
 
 
-def _digests(element: Json) -> Iterable[str]:
-    for hash_ in items(element, "verifiedUsing"):
-        if text(hash_, "algorithm") == "sha256":
-            yield from digest_in(text(hash_, "hashValue"))
-    yield from digest_in(text(element, "software_packageVersion"), prefixed=True)
-    yield from digest_in_purl(text(element, "software_packageUrl"))
-    for other in items(element, "externalIdentifier"):
-        if text(other, "externalIdentifierType") == "packageUrl":
-            yield from digest_in_purl(text(other, "identifier"))
+def _part(element: Json) -> Part:
+    hashes = [text(one, "hashValue") for one in items(element, "verifiedUsing") if text(one, "algorithm") == "sha256"]
+    others = items(element, "externalIdentifier")
+    purls = [text(one, "identifier") for one in others if text(one, "externalIdentifierType") == "packageUrl"]
+    name, kind = text(element, "name") or text(element, "spdxId"), text(element, "software_primaryPurpose")
+    version, purl = text(element, "software_packageVersion"), text(element, "software_packageUrl")
+    return part(name, kind, hashes, version, [purl, *purls])
 
 
 def _names(value: JsonValue) -> list[str]:

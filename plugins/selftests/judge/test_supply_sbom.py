@@ -137,6 +137,91 @@ def test_anothers_document_is_refused_by_both_digests() -> None:
         assert found.expected == f"{DIGEST} or {AMD}"
 
 
+def purl(digest: str) -> str:
+    return f"pkg:oci/maestro@{digest.replace(':', '%3A')}?repository_url=ghcr.io/acme"
+
+
+def referred(digest: str) -> JsonValue:
+    return [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl(digest)}]
+
+
+def with_twin(document: Json, **values: JsonValue) -> Json:
+    """An SPDX document whose last package is its first again, as another element."""
+    found = copy.deepcopy(document)
+    packages = found["packages"]
+    assert isinstance(packages, list)
+    packages.append({**items(found, "packages")[0], "SPDXID": "SPDXRef-twin", **values})
+    return found
+
+
+TWO_IMAGES = edited(
+    with_twin(SPDX, checksums=[{"algorithm": "SHA256", "checksumValue": OTHER.removeprefix("sha256:")}],
+              versionInfo=OTHER, externalRefs=referred(OTHER)),
+    "documentDescribes", ["SPDXRef-twin"],
+)  # fmt: skip
+CONTRADICTING: dict[str, Json] = {
+    "SPDX purl": edited(SPDX, "packages.0.externalRefs", referred(OTHER)),
+    "SPDX version": edited(SPDX, "packages.0.versionInfo", OTHER),
+    "SPDX checksum": edited(SPDX, "packages.0.checksums.0.checksumValue", OTHER.removeprefix("sha256:")),
+    "SPDX two images": TWO_IMAGES,
+    "CycloneDX purl": edited(CYCLONEDX, "metadata.component.purl", purl(OTHER)),
+    "CycloneDX loud purl": edited(CYCLONEDX, "metadata.component.purl", purl(OTHER).replace("pkg:oci", "pkg:OCI")),
+    "CycloneDX version": edited(CYCLONEDX, "metadata.component.version", OTHER),
+    "SPDX 3 version": edited(spdx3(), "@graph.3.software_packageVersion", OTHER),
+    "SPDX 3 two images": edited(
+        edited(spdx3(), "@graph.2.rootElement", ["urn:image", "urn:p0"]), "@graph.5.software_packageUrl", purl(OTHER)
+    ),
+}
+
+
+@pytest.mark.parametrize("document", CONTRADICTING.values(), ids=CONTRADICTING)
+def test_one_digest_that_fits_does_not_excuse_another_images(document: Json) -> None:
+    found = why(document)
+    assert (found.code, found.found) == (Code.SUBJECT_MISMATCH, OTHER)
+    assert found.expected == f"{DIGEST} or {AMD}"
+
+
+def test_the_index_and_its_platforms_image_may_both_be_named() -> None:
+    document = edited(SPDX, "packages.0.externalRefs", referred(AMD))
+    assert sbom.check(document, ACCEPT).describes == DIGEST
+
+
+def test_each_of_several_things_described_must_be_the_image() -> None:
+    bare = with_twin(SPDX, name="other", checksums=[], versionInfo="1", externalRefs=[])
+    found = why(edited(bare, "documentDescribes", ["SPDXRef-twin"]))
+    assert (found.code, found.found) == (Code.SBOM_INVALID, "none of other")
+
+
+NO_SPDX, NO_CYCLONEDX = sboms.spdx(DIGEST, "m", packages=0), sboms.cyclonedx(DIGEST, "m", packages=0)
+IMAGE = dig(NO_CYCLONEDX, "metadata", "component")
+assert isinstance(IMAGE, dict)
+FILE: Json = {"type": "file", "name": "/etc/passwd"}
+NAMED: Json = {"type": "container", "name": "m", "purl": "pkg:docker/acme/m@v1?arch=amd64"}
+EMPTY: dict[str, Json] = {
+    "SPDX image again": with_twin(NO_SPDX),
+    "SPDX file": with_twin(NO_SPDX, checksums=[], versionInfo="", externalRefs=[], primaryPackagePurpose="FILE"),
+    "CycloneDX image again": edited(NO_CYCLONEDX, "components", [{**IMAGE, "bom-ref": "twin"}]),
+    "CycloneDX image by its URL": edited(
+        edited(NO_CYCLONEDX, "components", [NAMED]), "metadata.component.purl", "pkg:docker/acme/m@v1"
+    ),
+    "CycloneDX file": edited(NO_CYCLONEDX, "components", [FILE]),
+    "SPDX 3 image again": edited(spdx3(packages=1), "@graph.5.software_packageUrl", purl(DIGEST)),
+    "SPDX 3 file": edited(spdx3(packages=1), "@graph.5.software_primaryPurpose", "file"),
+}
+
+
+@pytest.mark.parametrize("document", EMPTY.values(), ids=EMPTY)
+def test_the_image_once_more_and_single_files_are_no_packages(document: Json) -> None:
+    found = why(document)
+    assert (found.code, found.expected, found.found) == (Code.SBOM_INVALID, "at least 1", "0")
+
+
+@pytest.mark.parametrize("kind", ["application", "framework", "library", "operating-system", "container"])
+def test_each_kind_of_software_is_a_package(kind: str) -> None:
+    one: Json = {"type": kind, "name": "base", "version": OTHER}
+    assert sbom.check(edited(NO_CYCLONEDX, "components", [FILE, one]), ACCEPT).packages == 1
+
+
 def test_a_document_with_nothing_in_it_is_refused() -> None:
     for document in (sboms.spdx(DIGEST, "m", packages=0), sboms.cyclonedx(DIGEST, "m", packages=0), spdx3(packages=0)):
         found = why(document)
