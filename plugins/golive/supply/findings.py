@@ -22,21 +22,31 @@ from golive.types import Json, JsonValue, mapping, text
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``facts`` of what was accepted, for evidence; or why nothing was, ``refused``."""
+    """``facts`` of what was accepted, for evidence; or why nothing was, ``refused``.
+
+    ``ours``: what was refused was signed by the expected workflow, for this image. Anything else may be a stranger's.
+    """
 
     facts: Mapping[str, str] = field(default_factory=dict)
     refused: Refused | None = None
+    ours: bool = False
+
+    @property
+    def missing(self) -> bool:
+        """Whether it is known that the expected workflow signed nothing of the kind, whatever else lies there."""
+        return self.refused is not None and not self.refused.code.inconclusive and not self.ours
 
     def to_json(self) -> Json:
         """For the other workers."""
         refused: Json = self.refused.to_json() if self.refused else {}
-        return {"facts": dict(self.facts), "refused": refused}
+        return {"facts": dict(self.facts), "refused": refused, "ours": self.ours}
 
     @classmethod
     def from_json(cls, data: Json) -> Finding:
         """What ``to_json`` gave."""
         said = mapping(data, "refused")
-        return cls(_texts(mapping(data, "facts")), Refused.from_json(said) if said else None)
+        refused = Refused.from_json(said) if said else None
+        return cls(_texts(mapping(data, "facts")), refused, data["ours"] is True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +112,17 @@ def signature(report: Report) -> Finding:
 def bill(report: Report, rules: SbomRules, shipped: Mapping[str, str], unsigned: Iterable[Unsigned] = ()) -> Finding:
     """Its bill of materials; ``shipped``: the digests that it may describe, and what each is.
 
-    What nobody signed is looked at where nothing signed is there: it is refused for what is wrong with it, and accepted
-    only where ``rules`` say so.
+    What nobody signed is looked at where the expected workflow signed none: it is refused for what is wrong with it,
+    and accepted only where ``rules`` say so. What strangers signed takes nothing from it.
     """
 
     def facts(one: Accepted) -> Mapping[str, str]:
         return {**_signed(one), **_document(one.statement.predicate, rules, shipped)[1]}
 
     found = _first(lambda: report.of_kind(Kind.SBOM), facts)
-    if found.refused is None or found.refused.code is not Code.NO_SBOM:
+    if found.refused is None or not found.missing:
         return found
-    return _unsigned(found.refused, rules, shipped, unsigned)
+    return _unsigned(found.refused, report.digest, rules, shipped, unsigned)
 
 
 def built(report: Report, rules: ProvenanceRules, signer: Signer) -> Finding:
@@ -139,7 +149,11 @@ def _first(offered: Callable[[], tuple[Accepted, ...]], facts: Callable[[Accepte
                 refusals.append(refused)
     except Refused as refused:
         return Finding(refused=refused)
-    return Finding(refused=max(refusals, key=lambda one: one.nearness))
+    return Finding(refused=_nearest(refusals), ours=True)
+
+
+def _nearest(refusals: Iterable[Refused]) -> Refused:
+    return max(refusals, key=lambda one: one.nearness)
 
 
 def _signed(one: Accepted) -> Mapping[str, str]:
@@ -178,9 +192,11 @@ def _document(document: JsonValue, rules: SbomRules, shipped: Mapping[str, str])
     }
 
 
-def _unsigned(missing: Refused, rules: SbomRules, shipped: Mapping[str, str], found: Iterable[Unsigned]) -> Finding:
-    """Documents that lie there without a signature: the first good one, the nearest refusal, or ``missing``."""
-    refusals: list[Refused] = []
+def _unsigned(
+    missing: Refused, digest: str, rules: SbomRules, shipped: Mapping[str, str], found: Iterable[Unsigned]
+) -> Finding:
+    """Documents that lie there without a signature: the first good one; else the nearest refusal, ``missing`` too."""
+    refusals = [missing]
     for one in found:
         try:
             if one.refused is not None:
@@ -193,8 +209,8 @@ def _unsigned(missing: Refused, rules: SbomRules, shipped: Mapping[str, str], fo
         if rules.accept_unsigned:
             return Finding(facts)
         words = f"one that nobody signed ({one.where}: {seen.format}, {seen.packages} packages)"
-        return Finding(facts, Refused(Code.NO_SBOM, missing.field, expected=missing.expected, found=words))
-    return Finding(refused=max(refusals, key=lambda one: one.nearness) if refusals else missing)
+        return Finding(facts, Refused(Code.NO_SBOM, f"SBOM of {digest}", expected="one", found=words))
+    return Finding(refused=_nearest(refusals))
 
 
 def _texts(found: Json) -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from golive.supply.judged import Offered, Report, judge
 from golive.supply_settings import ProvenanceRules, SbomRules
 from golive.types import Json, JsonValue
 from golive_sandbox.signing import sboms, statements
+from golive_sandbox.signing.bundles import Fault
 from selftests.judge.supplied import (
     AMD,
     ARM,
@@ -109,6 +110,42 @@ def test_a_document_that_nobody_signed_counts_only_where_that_is_said(
 ) -> None:
     assert said(bill(BARE, SbomRules(), SHIPPED, [one])) is strict
     assert said(bill(BARE, SbomRules(accept_unsigned=True), SHIPPED, [one])) is accepting
+
+
+FOREIGN = bundle(statements.spdx(DOCUMENT, DIGEST, "maestro"), workflow=other(repository=MALLORY))
+REPLAYED = bundle(statements.spdx(sboms.spdx(OTHER, "worker"), OTHER, "worker"))
+"""The workflow's own, of another image: anybody who may push can copy it."""
+
+
+@pytest.mark.parametrize(
+    ("stranger", "code"),
+    [
+        (b"{}", Code.BUNDLE_MALFORMED),
+        (FOREIGN, Code.IDENTITY_MISMATCH),
+        (bundle(statements.spdx(DOCUMENT, DIGEST, "maestro"), fault=Fault.SIGNATURE_TAMPERED),
+         Code.SIGNATURE_OR_LOG_INVALID),
+        (REPLAYED, Code.SUBJECT_MISMATCH),
+    ],
+    ids=["nothing", "another workflow", "tampered", "replayed"],
+)  # fmt: skip
+def test_what_a_stranger_put_there_is_said_and_is_not_ours(stranger: bytes, code: Code) -> None:
+    report = judged(bundle(), stranger)
+    finding = bill(report, SbomRules(), SHIPPED)
+    assert (said(finding), finding.missing) == (code, True)
+    assert bill(report, SbomRules(accept_unsigned=True), SHIPPED, [Unsigned("asset a", DOCUMENT)]).refused is None
+
+
+def test_what_the_workflow_signed_for_this_image_and_that_is_wrong_is_ours_whoever_adds_what() -> None:
+    wrong = bundle(statements.spdx(sboms.spdx(OTHER, "maestro"), DIGEST, "maestro"))
+    finding = bill(judged(b"{}", wrong, FOREIGN), SbomRules(accept_unsigned=True), SHIPPED, [Unsigned("a", DOCUMENT)])
+    assert (said(finding), finding.missing) == (Code.SUBJECT_MISMATCH, False)
+    assert Finding.from_json(json.loads(json.dumps(finding.to_json()))).missing is False
+
+
+def test_a_wrong_document_that_nobody_signed_is_not_ours_and_a_lost_one_is_not_known_to_be_missing() -> None:
+    assert bill(BARE, SbomRules(), SHIPPED, [Unsigned("a", sboms.spdx(OTHER, "maestro"))]).missing
+    down = Refused(Code.REGISTRY_UNAVAILABLE, "asset a", expected="an answer", found="503")
+    assert not bill(judged(bundle(), b"{}"), SbomRules(), SHIPPED, [Unsigned("a", refused=down)]).missing
 
 
 def test_one_that_nobody_signed_is_told_with_what_it_is() -> None:
