@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
+
+from golive.errors import Unreachable
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 Json: TypeAlias = dict[str, JsonValue]
@@ -56,3 +59,30 @@ def items(value: JsonValue, *path: str | int) -> list[Json]:
     """The objects of the list at ``path``; an empty list where there is none."""
     found = dig(value, *path, default=[])
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def strict_json(body: bytes) -> Json:
+    """A JSON object in UTF-8 in which no key stands twice, for what people or programs decide by.
+
+    Two readers that understand the same bytes differently are how one thing is reviewed and another one used. Raises
+    ``Unreachable`` in one line.
+    """
+
+    def once(pairs: list[tuple[str, JsonValue]]) -> Json:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise ValueError("a key that stands twice")
+        return found
+
+    try:
+        found: JsonValue = json.loads(body.decode("utf-8"), object_pairs_hook=once, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        words = " ".join(str(error).split())[:120]
+        raise Unreachable(f"expected JSON, found {body[:60]!r}: {words}") from error
+    if not isinstance(found, dict):
+        raise Unreachable(f"expected a JSON object, found {body[:60]!r}")
+    return found
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")

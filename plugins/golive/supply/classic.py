@@ -11,9 +11,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from golive.errors import Unreachable
 from golive.supply.errors import Code, Refused
 from golive.supply.statement import COSIGN_SIGN, Statement
-from golive.types import Json, JsonValue, dig, mapping, number, text
+from golive.types import Json, JsonValue, dig, mapping, number, strict_json, text
 
 SIGNATURE = "dev.cosignproject.cosign/signature"
 CERTIFICATE = "dev.sigstore.cosign/certificate"
@@ -74,9 +75,10 @@ def as_statement(payload: bytes) -> Statement:
     Raises ``Refused`` (STATEMENT_MALFORMED). ``docker-reference`` is ignored, as its specification asks.
     """
     try:
-        data: JsonValue = json.loads(payload)
-    except (ValueError, RecursionError) as error:
-        raise _statement("simple-signing payload", "JSON", "something else") from error
+        data = strict_json(payload)
+    except Unreachable as error:
+        expected = "a JSON object without a key twice"
+        raise _statement("simple-signing payload", expected, "something else", str(error)) from error
     if text(data, "critical", "type") != _TYPE:
         raise _statement("critical.type of the payload", _TYPE, text(data, "critical", "type") or "none")
     image = {key.lower(): value for key, value in mapping(data, "critical", "image").items()}
@@ -154,5 +156,5 @@ def _malformed(name: str, expected: str, found: str) -> Refused:
     return Refused(Code.BUNDLE_MALFORMED, name, expected=expected, found=found)
 
 
-def _statement(name: str, expected: str, found: str) -> Refused:
-    return Refused(Code.STATEMENT_MALFORMED, name, expected=expected, found=found)
+def _statement(name: str, expected: str, found: str, detail: str = "") -> Refused:
+    return Refused(Code.STATEMENT_MALFORMED, name, expected=expected, found=found, detail=detail)

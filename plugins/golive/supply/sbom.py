@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from golive.errors import Unreachable
 from golive.supply import schemas
 from golive.supply.errors import Code, Refused
-from golive.types import Json, JsonValue, items, mapping, text
+from golive.types import Json, JsonValue, items, mapping, strict_json, text
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _PURL = re.compile(r"pkg:(?:oci|docker)/[^@?#]+@(?P<version>[^?#]+)", re.IGNORECASE)
@@ -107,8 +107,8 @@ def unwrapped(predicate: JsonValue) -> Json:
     data = predicate["Data"] if isinstance(predicate, dict) and "Data" in predicate else predicate
     if isinstance(data, str):
         try:
-            data = json.loads(data)
-        except (ValueError, RecursionError) as error:
+            data = strict_json(data.encode())
+        except (Unreachable, UnicodeEncodeError) as error:
             tags = "tag-value text: attest it with --type spdxjson"
             found = tags if "SPDXVersion:" in data else "other text"
             raise invalid("predicate", "an SPDX or CycloneDX document as JSON", found or "nothing") from error

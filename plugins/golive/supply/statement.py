@@ -12,8 +12,9 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from golive.errors import Unreachable
 from golive.supply.errors import Code, Refused
-from golive.types import JsonValue, dig, items, text
+from golive.types import JsonValue, dig, items, strict_json, text
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 COSIGN_SIGN = "https://sigstore.dev/cosign/sign/v1"
@@ -70,9 +71,9 @@ class Statement:
 def parse(payload: bytes) -> Statement:
     """The statement in a payload whose signature was verified. Raises ``Refused`` (STATEMENT_MALFORMED)."""
     try:
-        data: JsonValue = json.loads(payload)
-    except (ValueError, RecursionError) as error:
-        raise _refuse("statement", "JSON", "something else", str(error)) from error
+        data = strict_json(payload)
+    except Unreachable as error:
+        raise _refuse("statement", "a JSON object without a key twice", "something else", str(error)) from error
     kind = text(data, "_type")
     if kind not in _TYPES:
         raise _refuse("_type of the statement", " or ".join(_TYPES), kind or "none")

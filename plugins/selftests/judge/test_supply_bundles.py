@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from dataclasses import replace
 from typing import NoReturn
@@ -11,7 +12,7 @@ import pytest
 from golive.supply import bundle as bundles
 from golive.supply.errors import Code
 from golive.supply.statement import Kind
-from golive.types import JsonValue
+from golive.types import JsonValue, dig
 from golive_sandbox.signing import statements
 from golive_sandbox.signing.bundles import Fault
 from golive_sandbox.signing.workflow import GITHUB_ISSUER
@@ -91,6 +92,18 @@ def test_a_pattern_of_the_ref_and_a_reusable_workflow_are_accepted_when_asked_fo
     assert refused(judged(raw)).code is Code.IDENTITY_MISMATCH
 
 
+def twice(key: str, first: bytes, last: bytes) -> bytes:
+    """A statement that says ``key`` as ``first`` does, and again as ``last`` does."""
+    return first[:-1] + b", " + json.dumps({key: dig(json.loads(last), key)}).encode()[1:]
+
+
+@pytest.mark.parametrize("key", ["subject", "predicate", "predicateType"])
+def test_a_statement_that_says_two_things_is_refused(key: str) -> None:
+    why = refused(judged(bundle(twice(key, statements.signed(OTHER if key == "subject" else DIGEST), STATEMENT))))
+    assert (why.code, why.field) == (Code.STATEMENT_MALFORMED, "statement")
+    assert "a key that stands twice" in why.detail
+
+
 SHA512 = statements.statement(statements.COSIGN_SIGN, {}, DIGEST, algorithm="sha512")
 PLATFORM = statements.signed(AMD)
 
@@ -101,7 +114,7 @@ PLATFORM = statements.signed(AMD)
         (statements.signed(OTHER), Code.SUBJECT_MISMATCH, "subject of the statement", OTHER),
         (PLATFORM, Code.SUBJECT_MISMATCH, "subject of the statement", AMD),
         (SHA512, Code.SUBJECT_MISMATCH, "subject of the statement", "no sha256"),
-        (b"[1]", Code.STATEMENT_MALFORMED, "_type of the statement", "none"),
+        (b"[1]", Code.STATEMENT_MALFORMED, "statement", "something else"),
         (b"{", Code.STATEMENT_MALFORMED, "statement", "something else"),
         (b"[" * 100_000, Code.STATEMENT_MALFORMED, "statement", "something else"),
         (b'{"_type": "https://in-toto.io/Statement/v1"}', Code.STATEMENT_MALFORMED, "subject of the statement", "none"),

@@ -84,7 +84,15 @@ def test_a_signature_of_another_image_or_by_another_workflow_is_refused() -> Non
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"[]", b"{}", PAYLOAD.replace(b"container image", b"other"), b'{"critical": {"image": {}}}']
+    "payload",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        PAYLOAD.replace(b"container image", b"other"),
+        b'{"critical": {"image": {}}}',
+        b'{"critical": {}, ' + PAYLOAD[1:],
+    ],
 )
 def test_a_payload_of_something_else_is_refused_though_it_is_signed(payload: bytes) -> None:
     assert refused(judged(made(payload))).code is Code.STATEMENT_MALFORMED

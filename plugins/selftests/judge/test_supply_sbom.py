@@ -234,6 +234,7 @@ RELATION: JsonValue = {
     "relationshipType": "CONTAINS",
     "relatedSpdxElement": "SPDXRef-none",
 }
+TWICE = json.dumps(edited(SPDX, "name", "another"))[:-1] + ', "name": "maestro"}'
 TAGS = "SPDXVersion: SPDX-2.3\nDataLicense: CC0-1.0\n"
 BAD: list[tuple[JsonValue, str]] = [
     ("", "predicate"),
@@ -242,6 +243,8 @@ BAD: list[tuple[JsonValue, str]] = [
     ({}, "predicate"),
     (None, "predicate"),
     ({"Data": TAGS}, "predicate"),
+    ({"Data": TWICE}, "predicate"),
+    ({"Data": "\ud800"}, "predicate"),
     ({"name": "x"}, "kind of document"),
     (edited(SPDX, "spdxVersion", "SPDX-2.1"), "spdxVersion"),
     (edited(SPDX, "spdxVersion", 23), "spdxVersion"),
