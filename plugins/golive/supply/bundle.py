@@ -140,14 +140,11 @@ def _refusal(error: Exception, code: Code) -> Refused:
     from cryptography.exceptions import InvalidSignature
     from cryptography.x509 import ExtensionNotFound
     from sigstore.dsse import InvalidEnvelope
-    from sigstore.errors import CertValidationError, MetadataError, VerificationError
+    from sigstore.errors import MetadataError, VerificationError
     from sigstore.models import InvalidBundle
 
     text_of = " ".join(str(error).split()) or type(error).__name__
     match error:
-        case CertValidationError():
-            name, expected = "certificate", "one that an authority of the trusted root issued, valid when it signed"
-            return Refused(Code.CERT_UNTRUSTED_OR_EXPIRED, name, expected=expected, found="another", detail=text_of)
         case VerificationError() | InvalidSignature():
             name = "bundle" if code is Code.BUNDLE_MALFORMED else "signature or log entry"
             return Refused(code, name, expected="one that verifies", found="one that does not", detail=text_of)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sigstore.verify import Verifier
 
 T = TypeVar("T")
+_SECONDS = "%Y-%m-%dT%H:%M:%SZ"
 _AUTHORITIES, _LOGS, _CT_LOGS = "certificateAuthorities", "tlogs", "ctlogs"
 _NEEDED = {_AUTHORITIES: "certificate authority", _LOGS: "signature log", _CT_LOGS: "certificate log"}
 _CONFIG = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json"
@@ -105,9 +106,18 @@ def verified(trust: Trust, bundle: Bundle, check: Callable[[Verifier], T]) -> tu
     """What ``check`` gives with those roots that were in use when it was signed, and that moment (the earliest).
 
     The library does not compare the windows of authorities and logs with the time of signing: one that was retired,
-    perhaps because its key was lost, would go on signing. Raises ``Refused`` (TRUST_WINDOW) where the bundle verifies
-    with a retired one only, and what ``check`` raises where it does not verify at all.
+    perhaps because its key was lost, would go on signing. Raises ``Refused``: TRUST_WINDOW where the bundle verifies
+    with a retired one only, CERT_UNTRUSTED_OR_EXPIRED with the certificate's window and the times of signing; and what
+    else ``check`` raises where it does not verify at all.
     """
+    from sigstore.errors import CertValidationError
+
+    def named(verifier: Verifier) -> T:
+        try:
+            return check(verifier)
+        except CertValidationError as error:
+            raise _certificate(bundle, times, error) from error
+
     whole = trust.verifier()
     # The library keeps its times to itself; which TSA times it believes cannot be told from outside (pinned version).
     times = tuple(sorted(one.time for one in whole._establish_time(bundle)))
@@ -117,17 +127,29 @@ def verified(trust: Trust, bundle: Bundle, check: Callable[[Verifier], T]) -> tu
     moment = _Moment(times, bundle.signing_certificate.not_valid_before_utc)
     retired = trust.unused(moment)
     if not retired:
-        return check(whole), times[0]
+        return named(whole), times[0]
     try:
-        return check(trust.verifier(moment)), times[0]
+        return named(trust.verifier(moment)), times[0]
     except Exception as error:
-        check(whole)  # raises its own reason, unless what is retired is the reason
+        named(whole)  # raises its own reason, unless what is retired is the reason
         raise Refused(
             Code.TRUST_WINDOW,
             "trusted root at the time of signing",
-            expected=f"an authority and logs in use at {times[0]:%Y-%m-%dT%H:%M:%SZ}",
+            expected=f"an authority and logs in use at {times[0]:{_SECONDS}}",
             found=f"it verifies only with what was not in use then, of {', '.join(retired)}",
         ) from error
+
+
+def _certificate(bundle: Bundle, times: Iterable[datetime], error: Exception) -> Refused:
+    cert = bundle.signing_certificate
+    signed = " and ".join(f"{one:{_SECONDS}}" for one in times)
+    return Refused(
+        Code.CERT_UNTRUSTED_OR_EXPIRED,
+        "certificate",
+        expected=f"one that an authority of the trusted root issued, valid when it signed, at {signed}",
+        found=f"one valid from {cert.not_valid_before_utc:{_SECONDS}} to {cert.not_valid_after_utc:{_SECONDS}}",
+        detail=" ".join(str(error).split()),
+    )
 
 
 def _age(source: str, pinned_on: date | None, max_age_days: int | None, today: date) -> str:

@@ -15,6 +15,7 @@ from golive.supply import trust
 from golive.supply.errors import Code, Refused
 from golive.supply.statement import Kind
 from golive.types import Json, JsonValue
+from golive_sandbox.signing import leaf
 from golive_sandbox.signing.bundles import Fault
 from selftests.judge.supplied import AUTHORITY, NOW, SIGNED, STRANGER, bundle, judged, refused, trusting
 
@@ -135,6 +136,15 @@ def test_what_does_not_verify_says_its_own_reason_and_not_the_window() -> None:
     root = trusting(AUTHORITY.trusted_root(log_until=BEFORE))
     assert refused(judged(bundle(fault=Fault.SIGNATURE_TAMPERED), trust=root)).code is Code.SIGNATURE_OR_LOG_INVALID
     assert refused(judged(bundle(by=STRANGER), trust=root)).code is Code.CERT_UNTRUSTED_OR_EXPIRED
+
+
+def test_a_certificate_that_had_expired_is_told_with_its_window_and_the_time_of_signing() -> None:
+    found = refused(judged(bundle(fault=Fault.EXPIRED)))
+    end = SIGNED + leaf.PLAIN.lifetime
+    first, last, seen = (f"{one:%Y-%m-%dT%H:%M:%SZ}" for one in (SIGNED, end, end + timedelta(hours=1)))
+    assert (found.code, found.found) == (Code.CERT_UNTRUSTED_OR_EXPIRED, f"one valid from {first} to {last}")
+    assert found.expected.endswith(f"valid when it signed, at {seen}")
+    assert "cert is not valid at validation time" in found.detail
 
 
 def names_in(tree: ast.Module) -> set[str]:
