@@ -12,6 +12,8 @@ _STRANGER = "golive-stranger"
 _TAGS = re.compile(r"\^refs/tags/(?![*+?{])")
 _NO_BAR = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 """Escaped characters and character classes, whose bars and parentheses mean nothing."""
+_EXTENSION = re.compile(r"\(\?(?!:)")
+"""A comment, a flag, a look around: it hides what stands outside of parentheses, or matches what no trial thinks of."""
 _GROUP = re.compile(r"\([^()]*\)")
 _BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/$|\.$")
 """What git allows in no ref (git-check-ref-format): whoever writes it means a pattern."""
@@ -25,8 +27,8 @@ def ref_problem(ref: str) -> str:
     if not ref.startswith("^"):
         if _BAD_REF.search(ref) or "(" in ref or "+" in ref:
             return f"expected an exact ref, or a pattern anchored at both ends, found {ref!r}: write {_anchored(ref)!r}"
-        if not re.fullmatch(r"refs/(heads|tags|pull)/.+", ref):
-            return f"expected a full ref such as refs/tags/v1.5.0, found {ref!r}"
+        if not re.fullmatch(r"refs/(heads|tags)/.+", ref):
+            return f"expected a full ref of a tag or branch such as refs/tags/v1.5.0, found {ref!r}"
         return ""
     problem = _pattern_problem(ref)
     if problem:
@@ -90,6 +92,8 @@ def _pattern_problem(pattern: str, hint: str = "") -> str:
         re.compile(pattern)
     except re.error as error:
         return f"expected a regular expression, found {pattern!r}: {error}"
+    if _extended(pattern):
+        return f"expected a pattern without (? other than (?:, found {pattern!r}"
     if not (pattern.startswith("^") and pattern.endswith("$") and not pattern.endswith("\\$")):
         write = hint or _anchored(pattern)
         return f"expected a pattern anchored at both ends, found {pattern!r}: write {write!r}"
@@ -113,5 +117,16 @@ def _alternatives(pattern: str) -> str:
     return f"expected alternatives in parentheses, such as ^refs/tags/(v1|v2)$, found {pattern!r}"
 
 
+def _extended(pattern: str) -> bool:
+    return _EXTENSION.search(re.sub(r"\\.", "", pattern, flags=re.DOTALL)) is not None
+
+
 def _anchored(text: str) -> str:
-    return f"^{text.removeprefix('^').removesuffix('$')}$"
+    """The pattern to write instead: anchored, or where that is none, for exactly this text."""
+    bare = text.removeprefix("^")
+    bare = bare if bare.endswith("\\$") else bare.removesuffix("$")
+    try:
+        re.compile(f"^{bare}$")
+    except re.error:
+        return f"^{re.escape(bare)}$"
+    return f"^{re.escape(bare) if _extended(bare) else bare}$"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -195,7 +197,12 @@ def test_a_pattern_that_accepts_this_workflow_only_is_taken() -> None:
         ("^refs/tags/v.*", "anchored at both ends, found '^refs/tags/v.*': write '^refs/tags/v.*$'"),
         ("^refs/tags/v\\$", "anchored at both ends"),
         ("^refs/tags/(v$", "expected a regular expression"),
-        ("v1.5.0", "expected a full ref such as refs/tags/v1.5.0, found 'v1.5.0'"),
+        ("v1.5.0", "expected a full ref of a tag or branch such as refs/tags/v1.5.0, found 'v1.5.0'"),
+        ("refs/pull/7/merge", "expected a full ref of a tag or branch"),
+        ("^refs/tags/(?#[)v1|refs/heads/main(?#])$", "expected a pattern without (? other than (?:, found"),
+        ("^refs/tags/(?i:V)1$", "expected a pattern without (?"),
+        ("^refs/tags/(?!v2)v.$", "expected a pattern without (?"),
+        ("^refs/tags/v(?P<n>1)$", "expected a pattern without (?"),
         ("", "expected a full ref"),
         ("refs/tags/a b", "expected an exact ref"),
         ("^.*$", "would accept a pull request's: refs/pull/41/merge"),
@@ -216,10 +223,28 @@ def test_a_ref_that_is_not_exact_or_is_too_wide_is_told(ref: str, said: str) -> 
 
 
 @pytest.mark.parametrize(
-    "ref", ["refs/tags/v1.5.0", "refs/heads/main", "^refs/tags/v1\\.[0-9]+$", "^refs/tags/(v1|v(2|3))[|\\]]?\\|$"]
+    "ref",
+    [
+        "refs/tags/v1.5.0",
+        "refs/heads/main",
+        "^refs/tags/v1\\.[0-9]+$",
+        "^refs/tags/(v1|v(2|3))[|\\]]?\\|$",
+        "^refs/tags/(?:v1|v2)\\(?$",
+    ],
 )
 def test_a_ref_that_is_exact_or_narrow_is_taken(ref: str) -> None:
     assert ref_problem(ref) == ""
+
+
+@pytest.mark.parametrize(
+    "ref",
+    ["refs/tags/v(1", "refs/tags/*+(", "(?m)^refs/tags/v1$", "refs/tags/(?#[)v1", "^refs/tags/v\\$", "^refs/tags/v"],
+)
+def test_what_is_told_to_write_is_a_pattern(ref: str) -> None:
+    written = ref_problem(ref).partition(": write ")[2]
+    assert re.compile(ast.literal_eval(written))
+    assert "regular expression" not in ref_problem(ast.literal_eval(written))
+    assert "anchored" not in ref_problem(ast.literal_eval(written))
 
 
 TRUST = "[supply_chain.trust]\n"
