@@ -214,7 +214,7 @@ def test_stable_and_canary_services_can_split_traffic(rollout: Rollout, settings
 def _ingresses_lead_to_stable(rollout: Rollout, stable: ServiceFacts, settings: Settings, evidence: Recorder) -> None:
     wanted, routing, namespace = settings.services.ingress, rollout.routing(), settings.target.namespace
     evidence.check(
-        wanted is None or wanted in routing.stable_ingresses,
+        routing.names(wanted),
         expected=f"stable Ingress {wanted or 'not configured'}",
         observed=f"the rollout names {', '.join(routing.stable_ingresses) or 'none'}",
         fix="correct trafficRouting.nginx.stableIngress of the rollout, or services.ingress of golive.toml",

@@ -44,6 +44,7 @@ def test_the_rollout_is_applied_on_a_healthy_baseline(
         fix="decide it: a canary that nobody may take back is not started",
     )
     _walks_as_ratified(before, settings, ratified, evidence)
+    _can_be_proven_back(before, settings, evidence)
     _is_undisputed(before, settings, evidence)
     if not before.walked:
         _is_at_rest(before, settings, evidence)
@@ -88,6 +89,17 @@ def _walks_as_ratified(before: Baseline, settings: Settings, ratified: Ratified,
         expected="every AnalysisTemplate that the Rollout names is in the cluster",
         observed=f"not there: {', '.join(reviewed.missing)}" if reviewed.missing else "each is",
         fix=f"kubectl -n {settings.target.namespace} apply -f the reviewed templates (deploy/argo)",
+    )
+
+
+def _can_be_proven_back(before: Baseline, settings: Settings, evidence: Recorder) -> None:
+    wanted = settings.services
+    evidence.check(
+        not before.misrouted,
+        expected=f"stable {wanted.stable}, canary {wanted.canary}, ingress {wanted.ingress or 'not asked for'} "
+        "(golive.toml: [services]) are there, and the Rollout names them, reviewed and live: they prove a rollback",
+        observed="; ".join(before.misrouted) or "they are",
+        fix="correct [services] of golive.toml; or spec.strategy.canary of the Rollout, and have it reviewed again",
     )
 
 

@@ -18,6 +18,7 @@ from golive.closing import account
 from golive.config import Settings
 from golive.criterion import Outcome, Ratified
 from golive.errors import ConfigError, Unreachable
+from golive.names import is_somebody, shown
 from golive.record import Kept, open_run, read_record
 from golive.redact import Redactor
 from golive.types import Json, text
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 SBOM = "1.4-sbom"
 _LEAST, _MOST = 10, 2000
-"""Characters of a reason."""
+"""Characters of a reason: that are to be seen at least, of any kind at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,12 @@ def attest(
 ) -> str:
     """Record that a person checked ``criterion`` by hand for the digest of ``golive.toml``; one line that says so.
 
-    Raises ``ConfigError`` for a criterion that allows no such thing, or for which ``golive.toml`` accepts none;
-    ``JournalError`` where it cannot be written.
+    Raises ``ConfigError`` for a criterion that allows no such thing, or for which ``golive.toml`` accepts none, and
+    where it names no release driver; ``JournalError`` where it cannot be written.
     """
     _is_allowed(ratified, criterion)
     _is_accepted(settings, criterion)
+    _is_by_somebody(settings)
     said = _said(settings, criterion, reason)
     run = _recorded(settings, reports, "attests", ATTESTED, {**said, "evidence": evidence})
     hours, digest = settings.record.fresh_hours, settings.release.digest
@@ -83,9 +85,11 @@ def withdraw(settings: Settings, ratified: Ratified, reports: Path, criterion: s
 
 def _said(settings: Settings, criterion: str, reason: str) -> Json:
     words = " ".join(reason.split())
-    if not _LEAST <= len(words) <= _MOST:
+    visible = sum(1 for one in words if shown(one))
+    found = visible if visible < _LEAST else len(words)
+    if not _LEAST <= found <= _MOST:
         raise ConfigError(
-            f"attest: --reason: expected {_LEAST} to {_MOST} characters that say what was checked, found {len(words)}"
+            f"attest: --reason: expected {_LEAST} to {_MOST} characters that say what was checked, found {found}"
         )
     return {"id": criterion, "digest": settings.release.digest, "reason": words, "by": _who(settings)}
 
@@ -160,6 +164,15 @@ def _is_accepted(settings: Settings, criterion: str) -> None:
     if criterion == SBOM and not (chain and chain.sbom.accept_attested):
         found = "supply_chain.sbom.accept_attested = false" if chain else "no [supply_chain], so that it is not proven"
         raise ConfigError(f"attest: expected a golive.toml that accepts a manual check for {SBOM}, found {found}")
+
+
+def _is_by_somebody(settings: Settings) -> None:
+    """As 6-raci has it. A withdrawal may be anybody's: nothing counts by it."""
+    name = settings.people.release_driver.name
+    if not is_somebody(name):
+        raise ConfigError(
+            f"attest: expected a golive.toml that names who checks (people.release_driver), found {name!a}"
+        )
 
 
 def _who(settings: Settings) -> str:

@@ -83,9 +83,11 @@ class Controller(Judge):
                 self._begun = True
                 self._start_watchdog()
         except (GoliveError, OSError) as error:
-            if not self._begun:
-                set_aside(self.reports, ours=True)
-            raise pytest.UsageError(f"the run could not be opened: {error}") from error
+            why = f"the run could not be opened: {error}"
+            if self._begun:  # no mistake of golive.toml: the NO-GO that stands, which pytest_unconfigure ends
+                pytest.exit(why, returncode=int(Exit.NOT_ROLLED_BACK))
+            set_aside(self.reports, ours=True)
+            raise pytest.UsageError(why) from error
 
     def _start_watchdog(self) -> Leash:
         from golive.leash import Leash

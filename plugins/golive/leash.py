@@ -65,7 +65,10 @@ class Leash:
         try:
             self._send(process, self._order.to_json())
             if self._hear(process, START_SECONDS) is None:
-                raise Unreachable(f"the watchdog did not start; see {log.name}")
+                raise Unreachable(
+                    f"the watchdog did not start within {START_SECONDS:g} s; see {log.name}, and where that says "
+                    "nothing: this machine may be too slow or too busy, start again when it has room"
+                )
         except BaseException:  # an interrupt too: nobody would ever speak to it
             process.kill()
             process.communicate()

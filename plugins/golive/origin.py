@@ -1,48 +1,56 @@
-"""What the passes of 1.4 speak of: ``[supply_chain]``, the trusted root's file, the release, the reviewed manifest.
+"""What a run's outcomes speak of: all of ``golive.toml``, the reviewed files and the trusted root, as it read them.
 
 The first entry of a run keeps their hashes. A pass of an earlier run counts only where all of it was the same: the
-digest alone does not say by whose signature, nor beside which other images.
+digest alone does not say by which limits, people or signers it was judged, nor in front of which Services.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from golive.journal import Entry, canonical
-from golive.types import Json, mapping, text
+from golive.types import Json, JsonValue, mapping, text
 
 if TYPE_CHECKING:
     from golive.given import Given
 
 KEY = "origin"
-"""Of a run's first entry: ``{settings, manifest}``, SHA-256 in hex."""
-_ABOUT = "1.4-"
-_WORDS = {
-    "settings": "by other settings (golive.toml: [supply_chain], its trusted root, [release])",
-    "manifest": "with another reviewed manifest (release.manifest)",
+"""Of a run's first entry: a SHA-256 in hex for each section of ``golive.toml`` and for the reviewed files, by name."""
+_NOT_JUDGED: Mapping[str, bool | Mapping[str, bool | Mapping[str, bool]]] = {
+    **dict.fromkeys(("criteria", "scope", "report"), True),
+    "target": {"kubeconfig": True},
+    "release": {"manifest": True, "templates": True},
+    "registry": {"docker_config": True, "ca_file": True},
+    **{name: {"ca_file": True} for name in ("github", "prometheus", "alertmanager")},
+    "supply_chain": {"trust": {"file": True}},
 }
+"""What changes no judgement: which stages run, what reports point to, and paths, since another machine has others."""
 
 
 def origin_of(given: Given) -> Json:
-    """What is judged by, as this run read it; paths are left out, since another machine has others."""
+    """What is judged by, as this run read it, each part under the name that people know it by."""
     settings, hashes = given.settings, dict(given.hashes)
     chain, release = settings.supply_chain, settings.release
-    rules: Json = chain.model_dump(mode="json", exclude={"trust": {"file": True}}) if chain else {}
-    named = release.model_dump(mode="json", include={"image", "tag", "digest", "revision", "platforms"})
-    root = hashes.get(chain.trust.file, "") if chain and chain.trust.file else ""
-    by = hashlib.sha256(canonical({"supply_chain": rules, "root": root, "release": named})).hexdigest()
-    return {"settings": by, "manifest": hashes.get(release.manifest, "")}
+    said: Json = settings.model_dump(mode="json", exclude=_NOT_JUDGED)
+    parts = {name if isinstance(value, bool) else f"[{name}]": value for name, value in said.items()}
+    if chain and chain.trust.file:
+        parts["supply_chain.trust.file"] = hashes.get(chain.trust.file, "")
+    parts["release.manifest"] = hashes.get(release.manifest, "")
+    parts["release.templates"] = [hashes.get(one, "") for one in release.templates]
+    return {name: _hash(value) for name, value in parts.items()}
 
 
-def judged_otherwise(criterion: str, entries: Sequence[Entry]) -> dict[str, str]:
-    """The runs whose outcomes of ``criterion`` do not count, and why; ``entries`` are run by run, the newest last.
+def _hash(value: JsonValue) -> str:
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def judged_otherwise(entries: Sequence[Entry]) -> dict[str, str]:
+    """The runs whose outcomes do not count, and why; ``entries`` are run by run, the newest last.
 
     The newest run that says what it judges by is the one they are compared with; without one, all count.
     """
-    if not criterion.startswith(_ABOUT):
-        return {}
     begun = [entry.data for entry in entries if entry.kind == "run"]
     wanted = next((mapping(one, KEY) for one in reversed(begun) if mapping(one, KEY)), None)
     if wanted is None:
@@ -52,5 +60,7 @@ def judged_otherwise(criterion: str, entries: Sequence[Entry]) -> dict[str, str]
 
 
 def _difference(one: Json, wanted: Json) -> str:
-    found = [words for key, words in _WORDS.items() if one.get(key) != wanted.get(key)]
-    return f"judged {' and '.join(found)}" if found else ""
+    if not one:
+        return "it does not tell by which golive.toml it judged"
+    found = [name for name in {**one, **wanted} if one.get(name) != wanted.get(name)]
+    return f"judged by another {', '.join(found)} (golive.toml)" if found else ""

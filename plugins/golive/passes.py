@@ -34,7 +34,7 @@ def passed_before(judge: Judge, *criteria: str) -> dict[str, str]:
                 f"{name}: expected a fresh pass for {judge.run.digest} in the record, found {seen}; run the preflight "
                 "again with the same report folder: pytest -m preflight"
             )
-        otherwise = judged_otherwise(name, believed(runs))
+        otherwise = judged_otherwise(believed(runs))
         kept = believed(run for run in runs if run.run not in otherwise)
         times = [one.time for one in kept if one.kind == "outcome" and one.data.get("id") == name]
         found[name] = f"{outcome.value} at {max(times)}"
@@ -44,7 +44,8 @@ def passed_before(judge: Judge, *criteria: str) -> dict[str, str]:
 def left_out(criterion: str, runs: Sequence[Kept], fresh: timedelta) -> list[str]:
     """A line for each run of the record (the newest last) whose outcome of ``criterion`` does not count, and why."""
     entries = believed(runs)
-    otherwise = {**lapsed(criterion, entries, fresh), **judged_otherwise(criterion, entries)}
-    about = {one.run for one in runs for entry in one.entries if entry.data.get("id") == criterion}
+    otherwise = {**lapsed(criterion, entries, fresh), **judged_otherwise(entries)}
+    outcomes = [(one.run, entry) for one in runs for entry in one.entries if entry.kind == "outcome"]
+    about = {run for run, entry in outcomes if entry.data.get("id") == criterion}
     lines = [f"run {one.run} is left out: {one.problem}" for one in runs if one.problem]
     return lines + [f"run {run} is left out: {why}" for run, why in otherwise.items() if run in about]

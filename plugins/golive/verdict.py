@@ -229,7 +229,7 @@ def newest_outcome(row: Criterion, entries: Sequence[Entry], fresh: timedelta) -
     """
     if not entries:
         return None
-    otherwise = judged_otherwise(row.id, entries)
+    otherwise = judged_otherwise(entries)
     end = max(datetime.fromisoformat(entry.time) for entry in entries)
     run = ""
     of_run: dict[str, list[Entry]] = {}

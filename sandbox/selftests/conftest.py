@@ -20,6 +20,11 @@ _ROOMS = itertools.count(1)
 _WALK_RATE = 100.0
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The scenarios last: they are run some at a time, and nothing that counts or times should run beside them."""
+    items.sort(key=lambda item: isinstance(item, pytest.Function) and "judging" in item.fixturenames)
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A real control plane with agent, network and ingress controller."""

@@ -11,10 +11,9 @@ import time
 from collections import defaultdict
 from collections.abc import Container, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Semaphore
 from types import TracebackType
 
 import pytest
@@ -30,7 +29,7 @@ from selftests.harness import eventually
 from selftests.sandboxes import ROLLOUT, ROOT, Sandbox, running_sandbox
 from selftests.traces import Place, Traces
 
-_AT_ONCE = 4  # a world and its suite wait for the cluster far more than they compute
+_AT_ONCE = 2  # beside those that are walked: a world and its suite wait for the cluster more than they compute
 _WALKED_AT_ONCE = 2  # those are judged by how fast and how well they answer some hundred requests a second
 _SUITE_SECONDS = 300
 _NO_TRAFFIC = "no-traffic"
@@ -120,11 +119,12 @@ class Judging(AbstractContextManager["Judging"]):
 
     def __init__(self, sandbox: Sandbox, scenarios: Sequence[Scenario]) -> None:
         self._sandbox = sandbox
-        self._pool = ThreadPoolExecutor(_AT_ONCE)
+        self._pool, self._walkers = ThreadPoolExecutor(_AT_ONCE), ThreadPoolExecutor(_WALKED_AT_ONCE)
         self._cleaners = ThreadPoolExecutor(_AT_ONCE)
         self._spare: defaultdict[float, list[Place]] = defaultdict(list)
-        self._walking = Semaphore(_WALKED_AT_ONCE)
-        self._judged: dict[str, Future[Judged]] = {one.name: self._pool.submit(self._one, one) for one in scenarios}
+        self._judged: dict[str, Future[Judged]] = {
+            one.name: (self._walkers if one in WALKED else self._pool).submit(self._one, one) for one in scenarios
+        }
 
     def __getitem__(self, scenario: Scenario) -> Judged:
         return self._judged[scenario.name].result()
@@ -132,12 +132,12 @@ class Judging(AbstractContextManager["Judging"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        for pool in (self._pool, self._walkers):
+            pool.shutdown(cancel_futures=True)
         self._cleaners.shutdown()
 
     def _one(self, scenario: Scenario) -> Judged:
-        with self._walking if scenario in WALKED else nullcontext():
-            return self._own(scenario) if scenario.own_plane else self._shared(scenario)
+        return self._own(scenario) if scenario.own_plane else self._shared(scenario)
 
     def _shared(self, scenario: Scenario) -> Judged:
         """In a world that an earlier scenario left as it was made, or in a new one."""

@@ -252,13 +252,18 @@ def test_the_rollback_finds_what_the_table_says(judged: Judged) -> None:
     if scenario.rollback is None:
         assert judged.run.verdict["rollback"] is None
         return
-    assert rollback["found"] == scenario.rollback.value
+    found = [scenario.rollback.value]
+    if (
+        scenario.rollback is Found.ALREADY_BACK
+    ):  # its pods are kept for half a minute: a slow machine may find them gone
+        found.append(Found.NOT_STARTED.value)
+    assert rollback["found"] in found
     assert rollback["proven"] is scenario.proven
     # The first that fails calls it, which may be a dependant; what is not proven calls it at the end.
     assert rollback["cause"] in (scenario.criterion, *scenario.dependants)
     legs = items(rollback, "legs")
     assert all(leg["proven"] for leg in legs) is scenario.proven
-    assert bool(legs) is (scenario.rollback is not Found.NOT_STARTED)
+    assert bool(legs) is (rollback["found"] != Found.NOT_STARTED.value)
     asked = next((DID[fault] for fault in scenario.faults if fault in DID), ["abort", "restore"])
     assert rollback["did"] == (asked if scenario.rollback is Found.CANARY else [])
 

@@ -13,7 +13,7 @@ from golive.attestations import Attestation, attest, newest, withdraw
 from golive.bundle import _newest
 from golive.checked import WITHDRAWN
 from golive.cli import main
-from golive.config import Settings, load
+from golive.config import Person, Settings, load
 from golive.criterion import load_ratified
 from golive.errors import ConfigError, Unreachable
 from golive.record import JOURNAL, open_run, read_record, record_folder
@@ -80,6 +80,7 @@ def test_one_in_a_journal_that_was_changed_counts_for_nothing(tmp_path: Path) ->
         ("9-nothing", REASON, "found 9-nothing, which is not in the ratified list"),
         (SBOM, "  ok  ", "--reason: expected 10 to 2000 characters that say what was checked, found 2"),
         (SBOM, "x" * 2001, "found 2001"),
+        (SBOM, "\u200b" * 12, "found 0"),
     ],
 )
 def test_what_is_not_allowed_or_says_nothing_is_refused_and_not_recorded(
@@ -88,6 +89,18 @@ def test_what_is_not_allowed_or_says_nothing_is_refused_and_not_recorded(
     with pytest.raises(ConfigError, match=words):
         attest(SETTINGS, LIST, tmp_path, criterion, reason=reason)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "found"), [("", "''"), ("\u200b", r"'\\u200b'"), ("TBD", "'TBD'")])
+def test_nobody_checks_nothing_and_may_take_a_check_back(tmp_path: Path, name: str, found: str) -> None:
+    people = SETTINGS.people.model_copy(update={"release_driver": Person(name=name)})
+    nobodys = SETTINGS.model_copy(update={"people": people})
+    with pytest.raises(ConfigError, match=rf"names who checks \(people.release_driver\), found {found}"):
+        attest(nobodys, LIST, tmp_path, SBOM, reason=REASON)
+    assert not list(tmp_path.iterdir())
+    attest(SETTINGS, LIST, tmp_path, SBOM, reason=REASON)
+    assert withdraw(nobodys, LIST, tmp_path, SBOM, reason=REASON).startswith("withdrawn:")
+    assert recorded(tmp_path) is None
 
 
 @pytest.mark.parametrize(

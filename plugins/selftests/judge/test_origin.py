@@ -1,4 +1,4 @@
-"""A pass of 1.4 counts for what it judged by: other settings, another manifest or a broken journal, and it does not."""
+"""A pass counts for what it judged by: another golive.toml, another manifest or a broken journal, and it does not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from golive.config import Settings, load
+from golive.checked import ATTESTED
+from golive.config import Person, Settings, load
 from golive.criterion import Criterion, Gate, Outcome, Ratified, Stage
 from golive.errors import Unreachable
 from golive.given import Given
@@ -27,7 +28,8 @@ SIGNATURE = Criterion("1.4-signature", Gate.P0, Stage.PREFLIGHT, "1.4", "t")
 SERVICES = Criterion("0.5-services", Gate.P0, Stage.PREFLIGHT, "0.5", "t")
 LATE = Criterion("3.1-mcp", Gate.P0, Stage.LOAD, "3.1", "t")
 LIST = Ratified((SIGNATURE, SERVICES, LATE), "sha")
-SAME: Json = {"settings": "a", "manifest": "m"}
+SAME: Json = {"[people]": "a", "[slo]": "b", "release.manifest": "m"}
+OTHERWISE: Json = {**SAME, "[people]": "b"}
 
 
 def entry(kind: str, data: Json) -> Entry:
@@ -60,29 +62,58 @@ def pinned(folder: str) -> Settings:
     return changed("supply_chain", trust=chain.trust.model_copy(update=about))
 
 
+def placed(folder: str) -> Settings:
+    """With every file that can be named in this folder."""
+    base, file = pinned(folder), Path(folder) / "file"
+    parts: dict[str, dict[str, object]] = {
+        "target": {"kubeconfig": str(file)},
+        "release": {"manifest": file, "templates": (file,)},
+        "registry": {"docker_config": file, "ca_file": file},
+        **{name: {"ca_file": file} for name in ("github", "prometheus", "alertmanager")},
+    }
+    made = {name: getattr(base, name).model_copy(update=fields) for name, fields in parts.items()}
+    return base.model_copy(update={**made, "criteria": file})
+
+
+def differing(other: Json) -> set[str]:
+    """The parts that are judged otherwise than by the example."""
+    here = origin_of(given(SETTINGS))
+    assert other.keys() >= here.keys()
+    return {name for name in other if other[name] != here.get(name)}
+
+
 @pytest.mark.parametrize(
-    "other",
+    ("other", "part"),
     [
-        changed("supply_chain", repository="https://github.com/someone/else"),
-        changed("supply_chain", images=()).model_copy(update={"supply_chain": None}),
-        changed("release", revision="0" * 40),
-        changed("release", tag="v1.5.1"),
-        changed("release", platforms=("linux/arm64",)),
-        pinned("/a"),
+        (changed("people", approver=Person()), "[people]"),
+        (changed("services", ingress="maestro-other"), "[services]"),
+        (changed("slo", routes="/x"), "[slo]"),
+        (changed("target", namespace="other"), "[target]"),
+        (changed("supply_chain", repository="https://github.com/someone/else"), "[supply_chain]"),
+        (SETTINGS.model_copy(update={"supply_chain": None}), "[supply_chain]"),
+        (changed("release", platforms=("linux/arm64",)), "[release]"),
+        (SETTINGS.model_copy(update={"armed": True}), "armed"),
     ],
-    ids=range(6),
+    ids=range(8),
 )
-def test_each_setting_that_1_4_judges_by_makes_another_hash(other: Settings) -> None:
-    here, there = origin_of(given(SETTINGS)), origin_of(given(other))
-    assert here["settings"] != there["settings"]
-    assert here["manifest"] == there["manifest"]
+def test_each_section_that_is_judged_by_is_told_by_its_name(other: Settings, part: str) -> None:
+    assert differing(origin_of(given(other))) == {part}
+
+
+def test_what_judges_nothing_makes_no_difference() -> None:
+    """Which stages run, what reports point to, and where files are."""
+    other = changed("report", runbook_url="https://wiki.example.com/{section}")
+    assert differing(origin_of(given(other.model_copy(update={"scope": ("preflight",)})))) == set()
+    assert origin_of(given(placed("/a"))) == origin_of(given(placed("/b")))
 
 
 def test_the_bytes_of_root_and_manifest_count_and_not_where_they_are() -> None:
     assert origin_of(given(pinned("/a"))) == origin_of(given(pinned("/b")))
-    assert origin_of(given(pinned("/a"), root="2"))["settings"] != origin_of(given(pinned("/a")))["settings"]
-    assert origin_of(given(SETTINGS, manifest="2"))["manifest"] != origin_of(given(SETTINGS))["manifest"]
-    assert origin_of(given(changed("slo", routes="/x"))) == origin_of(given(SETTINGS))
+    here = origin_of(given(pinned("/a")))
+    assert {name for name, told in origin_of(given(pinned("/a"), root="2")).items() if told != here[name]} == {
+        "supply_chain.trust.file"
+    }
+    assert differing(origin_of(given(SETTINGS, manifest="2"))) == {"release.manifest"}
 
 
 def begun(run: str, origin: Json) -> Entry:
@@ -98,23 +129,29 @@ def passed(run: str, origin: Json, problem: str = "") -> Kept:
 @pytest.mark.parametrize(
     ("earlier", "said"),
     [
-        (passed("1", {**SAME, "settings": "b"}), "1.4-signature; run 1 is left out: judged by other settings ("),
-        (passed("1", {**SAME, "manifest": "n"}), "1.4-signature; run 1 is left out: judged with another reviewed"),
-        (passed("1", {}), "judged by other settings (golive.toml: [supply_chain], its trusted root, [release]) and wi"),
-        (passed("1", SAME, "it was changed"), "1.4-signature, 0.5-services; run 1 is left out: it was changed"),
+        (passed("1", OTHERWISE), "judged by another [people] (golive.toml)"),
+        (
+            passed("1", {**SAME, "release.manifest": "n"}),
+            "judged by another release.manifest (golive.toml)",
+        ),
+        (passed("1", {}), "it does not tell by which golive.toml it judged"),
+        (passed("1", SAME, "it was changed"), "it was changed"),
     ],
     ids=["settings", "manifest", "untold", "unchained"],
 )
-def test_a_gate_is_closed_where_1_4_passed_otherwise(earlier: Kept, said: str) -> None:
+def test_a_gate_is_closed_where_what_is_before_it_passed_otherwise(earlier: Kept, said: str) -> None:
     now = [begun("2", SAME)]
-    closed = gate(LATE, LIST, [Stage.LOAD], now, earlier=[earlier])
+    # What a person did is no outcome, and tells no golive.toml.
+    attests = (entry("run", {"run": "1b", "by_hand": True}), entry(ATTESTED, {"id": SIGNATURE.id}))
+    closed = gate(LATE, LIST, [Stage.LOAD], now, earlier=[earlier, Kept("1b", attests)])
     assert closed.door is Door.CLOSED
-    assert said in closed.why
+    assert closed.why.endswith(f"1.4-signature, 0.5-services; run 1 is left out: {said}")
+    assert closed.fix.startswith("pytest -m preflight")
     verdict = decide(LIST, [*now, outcome(LATE.id, "passed")], scope=[Stage.LOAD], earlier=(earlier,))
     assert (verdict.decision, verdict.release) == (Decision.GO, Decision.PENDING)
 
 
-def test_a_gate_is_open_where_1_4_passed_by_the_same() -> None:
+def test_a_gate_is_open_where_all_passed_by_the_same() -> None:
     by_hand = Kept("1b", (entry("run", {"run": "1b", "by_hand": True}),))
     earlier = (passed("1", SAME), by_hand)
     now = [begun("2", SAME)]
@@ -137,8 +174,8 @@ def test_what_passed_before_by_other_settings_or_in_a_changed_journal_is_named(t
     first = _recorded(tmp_path, SAME, Outcome.PASSED.value)
     judge = _recorded(tmp_path, SAME)
     assert passed_before(judge, SIGNATURE.id)[SIGNATURE.id].startswith("passed at ")  # type: ignore[arg-type]
-    other = _recorded(tmp_path, {**SAME, "settings": "b"})
-    with pytest.raises(Unreachable, match=rf"found none; run {first.run.id} is left out: judged by other settings"):
+    other = _recorded(tmp_path, OTHERWISE)
+    with pytest.raises(Unreachable, match=rf"found none; run {first.run.id} is left out: judged by another \[people\]"):
         passed_before(other, SIGNATURE.id)  # type: ignore[arg-type]
 
 
