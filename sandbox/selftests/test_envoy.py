@@ -106,6 +106,7 @@ def test_who_asks_by_header_or_cookie_is_led_there_whatever_the_weight(edge: Edg
     assert edge.ask(Cookie="beta=never")[1] == "stable"
     assert edge.ask(**{"x-canary": "never", "Cookie": "beta=always"})[1] == "stable"  # the header is asked first
     edge.annotate(canary_weight="0", canary_by_header_value="green")
+    eventually("no weight", edge.ask, lambda seen: seen[1] == "stable", seconds=1)  # before it, anything is led there
     eventually("by value", lambda: edge.ask(**{"x-canary": "green"}), lambda seen: seen[1] == "new", seconds=1)
     assert edge.ask(**{"x-canary": "always"})[1] == "stable"
     edge.annotate(canary_by_header_value=None, canary_by_header_pattern="gr[ea]y")
