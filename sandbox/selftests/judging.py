@@ -154,8 +154,7 @@ class Judging(AbstractContextManager["Judging"]):
             return self._spare[rate(scenario)].pop()
         except IndexError:
             world = re.sub("[^a-z0-9]+", "-", scenario.name)[:40].strip("-")
-            made = self._sandbox.ask("create-world", world=world, rate=str(rate(scenario)))
-            return Place(self._sandbox, world, Path(text(made, "golive_toml")).parent)
+            return Place.made(self._sandbox, world, rate=str(rate(scenario)))
 
     def _own(self, scenario: Scenario) -> Judged:
         with running_sandbox(rate(scenario)) as sandbox:

@@ -21,8 +21,7 @@ REST = "canary or acceptance or promote"
 @pytest.fixture
 def walk(sandbox: Sandbox) -> Iterator[Walk]:
     """A world with enough traffic for the suite to walk its release."""
-    made = sandbox.ask("create-world", world=WORLD, rate=str(DEFAULT_RATE))
-    yield Walk(Place(sandbox, WORLD, Path(text(made, "golive_toml")).parent))
+    yield Walk(Place.made(sandbox, WORLD, rate=str(DEFAULT_RATE)))
     sandbox.ask("delete-world", world=WORLD)
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from golive_sandbox.errors import SandboxError
 from golive_sandbox.scenarios.faults import FAULTS, UNDER_WAY
-from golive_sandbox.types import text
 from selftests.judging import TRACED
 from selftests.sandboxes import Sandbox
 from selftests.traces import SILENT, Place
@@ -24,8 +22,7 @@ ALIKE = ("canary-at-10", "canary-at-50", "canary-at-100")
 
 @pytest.fixture(scope="module")
 def shared(sandbox: Sandbox) -> Iterator[Place]:
-    made = sandbox.ask("create-world", world="faults")
-    yield Place(sandbox, "faults", Path(text(made, "golive_toml")).parent)
+    yield Place.made(sandbox, "faults")
     sandbox.ask("delete-world", world="faults")
 
 

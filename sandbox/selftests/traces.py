@@ -48,6 +48,12 @@ class Place:
         settings = tomllib.loads((folder / "golive.toml").read_text(encoding="utf-8"))
         self.registry = text(settings, "release", "image").partition("/")[0]
 
+    @classmethod
+    def made(cls, sandbox: Sandbox, name: str, **more: str) -> Place:
+        """A new world of that name; ``more`` is what ``create-world`` takes besides."""
+        answer = sandbox.ask("create-world", world=name, **more)
+        return cls(sandbox, name, Path(text(answer, "golive_toml")).parent)
+
     def snapshot(self) -> Snapshot:
         """All that makes the world, without what every write changes."""
         found: Snapshot = {one.name: one.read_bytes() for one in sorted(self.folder.glob("*.*")) if one.is_file()}
