@@ -58,22 +58,28 @@ def run(root: str, order: random.Random, less: tuple[str, ...]) -> tuple[int, st
     order.shuffle(nodes)
     files = sorted({one.partition("::")[0] for one in nodes})
     order.shuffle(files)  # one after another: each has a sandbox of its own
-    done = pytest(root, *sorted(nodes, key=lambda one: files.index(one.partition("::")[0])), *AT_ONCE.get(root, ()))
-    if done.returncode:
-        print(done.stdout, file=sys.stderr)
-    return done.returncode, done.stdout.strip().rpartition("\n")[2]
+    nodes.sort(key=lambda one: files.index(one.partition("::")[0]))
+    last = ""
+    with subprocess.Popen(
+        [*pytest(root), "-v", *nodes, *AT_ONCE.get(root, ())], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:  # each test as it ends: half an hour without a word is too long
+            print(line, end="", file=sys.stderr, flush=True)
+            last = line.strip() or last
+    return running.returncode, last
 
 
 def collected(root: str) -> list[str]:
     """The node ids of a root's list."""
-    found = pytest(root, *(f"{root}/{one}" for one in LISTS[root]), "--collect-only").stdout
+    argv = [*pytest(root), "-q", *(f"{root}/{one}" for one in LISTS[root]), "--collect-only"]
+    found = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False).stdout
     return [f"{path if path.startswith(root) else f'{root}/{path}'}::{rest}" for path, rest in _NODE.findall(found)]
 
 
-def pytest(root: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """All tests, those marked ``long`` too."""
-    argv = [sys.executable, "-m", "pytest", "-q", "-m", "", "-c", f"{root}/pytest.toml", "--color=no", *words]
-    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+def pytest(root: str) -> list[str]:
+    """The command for all tests of that root, those marked ``long`` too."""
+    return [sys.executable, "-m", "pytest", "-m", "", "-c", f"{root}/pytest.toml", "--color=no"]
 
 
 if __name__ == "__main__":
