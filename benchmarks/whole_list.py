@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -41,6 +42,8 @@ def main() -> int:
     arguments.add_argument("--seed", type=int, default=0, help="of the first order; the next ones count on (default 0)")
     arguments.add_argument("--slo", action="store_true", help="the scenarios of golive_sandbox.scenarios.judged too")
     given = arguments.parse_args()
+    # A shell's background job ignores Ctrl-C, and so do its children: some of the list press it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     less = () if given.slo else tuple(f"[{one.name}]" for one in judged.SCENARIOS)
     good = True
     for seed in range(given.seed, given.seed + given.times):
