@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 HASH = "rollouts-pod-template-hash"
 """The label that tells the pods of one version from those of another."""
+STEP_PAUSE = "CanaryPauseStep"
+"""Why the controller waits at ``pause: {}``."""
 _PREFIX = "nginx.ingress.kubernetes.io"
 _PLUGIN_SECONDS = 10.0
 _RULES = re.compile(r'admission webhook|AdmissionPolicy|denied (the )?request|" is invalid:')
@@ -58,6 +60,8 @@ class RolloutView:
     """``status.currentStepIndex``; the number of steps when all are done."""
     pauses: tuple[str, ...]
     """Reasons of the pauses the controller is in, such as ``CanaryPauseStep``; empty while it has something to do."""
+    pause_began: str
+    """When it came to the pause of its step (RFC 3339, whole seconds); empty where it stands at none."""
     promote_full: bool
     """Somebody asked for all steps to be skipped."""
     selector: str
@@ -115,6 +119,7 @@ def parse(body: Json) -> RolloutView:
         revision=text(body, "metadata", "annotations", "rollout.argoproj.io/revision"),
         step=number(status, "currentStepIndex"),
         pauses=tuple(text(one, "reason") for one in items(status, "pauseConditions")),
+        pause_began=_pause_began(status),
         promote_full=dig(status, "promoteFull") is True,
         selector=_selector(body),
         paused=dig(body, "spec", "paused") is True,
@@ -130,6 +135,11 @@ def parse(body: Json) -> RolloutView:
         canary_hash=text(weights, "canary", "podTemplateHash"),
         additional_weight=sum(number(one, "weight") or 0 for one in items(weights, "additional")),
     )
+
+
+def _pause_began(status: Json) -> str:
+    ours = (one for one in items(status, "pauseConditions") if text(one, "reason") == STEP_PAUSE)
+    return next((text(one, "startTime") for one in ours), "")
 
 
 def _workload_seen(body: Json) -> bool:

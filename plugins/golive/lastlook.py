@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from golive.argo import RolloutView
+from golive.argo import STEP_PAUSE, RolloutView
 from golive.checked import withdrawn
 from golive.criterion import Stage
 from golive.errors import GoliveError
@@ -100,8 +100,13 @@ def strayed(applied: Json, entries: Sequence[Entry], view: RolloutView | None) -
     if not view.observed:
         return f"generation {view.generation}, which the controller has not observed"
     # A canary is never walked back, and a later session tells what was seen before once more.
-    reached = max((number(one.data, "weight") or 0 for one in entries if one.kind == "observation"), default=0)
-    held = steps_of(view.canary).at(reached)
-    if held is not None and (view.step, view.pauses) != (held.pause, ("CanaryPauseStep",)):
+    seen = [one.data for one in entries if one.kind == "observation"]
+    newest = max(reversed(seen), key=lambda data: number(data, "weight") or 0, default=Json())
+    held = steps_of(view.canary).at(number(newest, "weight") or 0)
+    if held is None:
+        return ""
+    if (view.step, view.pauses) != (held.pause, (STEP_PAUSE,)):
         return f"it at step {view.step} ({view.phase}), not held at weight {held.weight}"
+    if (since := text(newest, "pause_began")) and since != view.pause_began:
+        return f"it held at weight {held.weight} since {view.pause_began}, not since {since}: it left it meanwhile"
     return ""

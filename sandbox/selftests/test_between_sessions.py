@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 
 from golive_sandbox.traffic import DEFAULT_RATE
 from golive_sandbox.types import mapping, text
+from selftests.harness import eventually
 from selftests.judging import suite
-from selftests.sandboxes import Sandbox
+from selftests.sandboxes import ROLLOUT, Sandbox
 from selftests.traces import Place
 from selftests.walking import STABLE, Walk, is_ready
 
@@ -79,3 +81,55 @@ def test_other_bytes_that_serve_at_the_held_100_are_seen_by_acceptance(walk: Wal
     assert other in text(row, "observed")
     assert (second.rollback["found"], second.rollback["proven"]) == ("canary", True)
     walk.only(STABLE)
+
+
+@pytest.mark.long
+def test_a_canary_that_somebody_took_back_and_walked_again_is_not_promoted(walk: Walk, tmp_path: Path) -> None:
+    first = suite(settings(walk), "preflight or canary", tmp_path)
+    assert first.exit == 0, first.output
+    walk.abort()
+    walk.until("aborted", lambda now: text(now, "status", "phase") == "Degraded")
+    walk.place.sandbox.kubectl(WORLD, "argo", "rollouts", "retry", "rollout", ROLLOUT)
+    walk.to(10, 25, 50, 100)
+    second = suite(settings(walk), "acceptance or promote", tmp_path)
+    assert second.exit == 20, second.output
+    row = second.criteria()["2.3-promoted"]
+    assert row["outcome"] == "failed", second.output
+    assert "it left its pause at step" in text(row, "observed")
+    assert (second.rollback["found"], second.rollback["proven"]) == ("canary", True)
+
+
+@pytest.mark.long
+def test_a_pod_that_is_not_scraped_at_the_held_100_keeps_it_from_its_promotion(walk: Walk, tmp_path: Path) -> None:
+    first = suite(settings(walk), "preflight or canary", tmp_path)
+    assert first.exit == 0, first.output
+    hidden, *_ = (text(pod, "metadata", "name") for pod in walk.pods())
+    walk.place.sandbox.kubectl(WORLD, "annotate", "pod", hidden, "prometheus.io/scrape=false", "--overwrite")
+    second = suite(settings(walk), "acceptance or promote", tmp_path)
+    assert second.exit == 20, second.output
+    row = second.criteria()["2.3-promoted"]
+    assert row["outcome"] == "not_proven", second.output
+    assert f"tells nothing new of {hidden}, Ready" in text(row, "observed")
+    assert (second.rollback["found"], second.rollback["proven"]) == ("canary", True)
+
+
+@pytest.mark.long
+def test_errors_at_the_held_100_are_not_forgotten_however_long_ago(walk: Walk, tmp_path: Path) -> None:
+    longest = 12.0
+    file = settings(walk)
+    told = file.read_text(encoding="utf-8")
+    file.write_text(told.replace("max_window_seconds = 64.0", f"max_window_seconds = {longest}"), encoding="utf-8")
+    first = suite(file, "preflight or canary", tmp_path)
+    assert first.exit == 0, first.output
+    walk.break_("errors-in-canary")
+    began = time.time()
+    eventually("errors", lambda: walk.timeline(began).failed(), lambda failed: failed > 300)
+    walk.heal("errors-in-canary")
+    ended = time.time()
+    eventually("longer ago than any window", time.time, lambda now: now > ended + longest + 2, seconds=60)
+    second = suite(file, "acceptance or promote", tmp_path)
+    assert second.exit == 20, second.output
+    row = second.criteria()["2.3-promoted"]
+    assert row["outcome"] == "failed", second.output
+    assert ": 5xx " in text(row, "observed")
+    assert (second.rollback["found"], second.rollback["proven"]) == ("canary", True)

@@ -26,7 +26,7 @@ HELD: Json = {
     "currentPodHash": "new",
     "observedGeneration": "5",
     "currentStepIndex": 3,
-    "pauseConditions": [{"reason": "CanaryPauseStep"}],
+    "pauseConditions": [{"reason": "CanaryPauseStep", "startTime": "18:00"}],
 }
 CASES: dict[str, tuple[Json, str]] = {
     "held": ({}, ""),
@@ -34,6 +34,10 @@ CASES: dict[str, tuple[Json, str]] = {
     "aborted": ({"abort": True}, "aborted"),
     "restored": ({"currentPodHash": "old"}, "version old"),
     "moved": ({"currentStepIndex": 1}, "at step 1"),
+    "walked again": (
+        {"pauseConditions": [{"reason": "CanaryPauseStep", "startTime": "18:09"}]},
+        "since 18:09, not since",
+    ),
     "moving": ({"pauseConditions": []}, "not held at weight 100"),
     "not observed": ({"observedGeneration": "4"}, "not observed"),
 }
@@ -47,7 +51,7 @@ def test_what_became_of_the_canary(case: str) -> None:
         "spec": {"strategy": {"canary": {"steps": list(STEPS)}}},
         "status": {**HELD, **change},
     }
-    entries = [Entry(0, "", "", "observation", {"weight": 100}, "", "")]
+    entries = [Entry(0, "", "", "observation", {"weight": 100, "pause_began": "18:00"}, "", "")]
     found = strayed(APPLIED, entries, parse(body))
     assert wanted in found
     assert bool(found) is bool(wanted)
