@@ -7,22 +7,22 @@ back.
 from __future__ import annotations
 
 from collections.abc import Generator
-from pathlib import Path
 from typing import cast
 
 import pytest
 
 from golive import allure_report, hookspecs
+from golive.called import called_for, config_file, left_over, only_shows, reports_folder
 from golive.collecting import criterion_id
 from golive.config import Settings
 from golive.criterion import Ratified, Stage
 from golive.errors import ConfigError, GoliveError
 from golive.evidence import Recorder
-from golive.given import Given, given_by_controller, read_given
+from golive.given import Given, given_by_controller
 from golive.outcomes import watched
 from golive.record import set_aside
 from golive.redact import Redactor
-from golive.rooting import CONFIG, start_again_where_misread
+from golive.rooting import start_again_where_misread
 from golive.session import Bench, Judge
 from golive.stages import MARKERS, scope_of
 from golive.types import Json
@@ -55,31 +55,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     yield
 
 
-_SHOWS = ("collectonly", "showfixtures", "show_fixtures_per_test", "cacheshow", "markers", "help", "version")
-"""Options with which pytest shows something and runs no test."""
 _HOLLOW = ("setuponly", "setupplan")
 """Options with which it runs tests without their bodies."""
 _DIST = ("no", "load", "each")
 """How xdist may hand out tests: in the order of the stages. The others give whole files away, or steal from behind."""
-
-
-def _only_shows(config: pytest.Config) -> bool:
-    return any(config.getoption(name, False) for name in _SHOWS)
-
-
-def config_file(config: pytest.Config) -> Path:
-    """Where ``golive.toml`` is, relative to where pytest was called."""
-    return config.invocation_params.dir / (cast("str | None", config.getoption("golive_config")) or CONFIG)
-
-
-def _speaks_of_golive(config: pytest.Config, ratified: Path) -> bool:
-    """Whether this pytest run is a go-live and not somebody's unit tests beside a ``golive.toml``.
-
-    The paths decide, not the markers: ``pytest tests/unit -m "not load"`` must not wake up what can roll back.
-    """
-    folder = ratified.resolve().parent
-    named = [(config.invocation_params.dir / arg.split("::")[0]).resolve() for arg in config.args]
-    return any(path == folder or folder in path.parents or path in folder.parents for path in named)
 
 
 @pytest.hookimpl
@@ -89,21 +68,32 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     if config.pluginmanager.has_plugin(JUDGE):
         return  # a replay brings its own
-    worker = cast("dict[str, object] | None", getattr(config, "workerinput", None))
-    named = config.getoption("golive_config") is not None
-    file = config_file(config)
-    if _only_shows(config) or (worker is None and not named and not file.exists()):
+    if only_shows(config):
         return
+    worker = cast("dict[str, object] | None", getattr(config, "workerinput", None))
     try:
         if worker is not None:
             _join(config, worker)
             return
-        given = read_given(file, config.rootpath, lambda path: named or _speaks_of_golive(config, path))
+        given = called_for(config)
         if given is not None:
             _become_judge(config, given)
     except ConfigError as error:
         if worker is None and not config.getoption("golive_plan"):
             set_aside(reports_folder(config))
+        raise pytest.UsageError(str(error)) from error
+
+
+def _refuse_left_over(config: pytest.Config) -> None:
+    """A go-live that only shows something, which nobody typed, is exit 4: an earlier verdict would be taken for its."""
+    left = left_over(config)
+    if not left or config.pluginmanager.has_plugin(JUDGE) or hasattr(config, "workerinput"):
+        return
+    try:
+        if called_for(config) is not None:
+            raise ConfigError(left)
+    except ConfigError as error:
+        set_aside(reports_folder(config))
         raise pytest.UsageError(str(error)) from error
 
 
@@ -151,11 +141,6 @@ def _become_judge(config: pytest.Config, given: Given) -> None:
         config.pluginmanager.register(Shown(lambda: controller.run.folder), "golive-progress")
 
 
-def reports_folder(config: pytest.Config) -> Path:
-    """Where the record is kept, relative to where pytest was called."""
-    return config.invocation_params.dir / (config.getoption("golive_report_dir") or "reports")
-
-
 @pytest.hookimpl(optionalhook=True, trylast=True)
 def pytest_metadata(metadata: Json, config: pytest.Config) -> None:
     """What pytest-metadata shows in the header, on the HTML page and in JUnit files, with its secrets masked."""
@@ -175,6 +160,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
     """The last stop: whatever another plugin made of the exit status, 0 is left only by a GO (which allows no less)."""
     from golive.controller import Controller
 
+    _refuse_left_over(config)  # here, because some of what is shown needs no configured pytest
     status = yield
     judge = judge_of(config)
     if not isinstance(judge, Controller):
@@ -226,7 +212,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Criteria without a judge would pass without a verdict: exit 4."""
     config = session.config
     inert = judge_of(config) is None and not config.pluginmanager.has_plugin(_PLANS)
-    if not inert or _only_shows(config) or not any(criterion_id(item, None) for item in session.items):
+    if not inert or only_shows(config) or not any(criterion_id(item, None) for item in session.items):
         return
     file = config_file(config)
     wanted = f"--golive-config {file}" if file.exists() else f"{file} (golive init writes one)"
