@@ -84,9 +84,9 @@ def gate(
     missing = _missing_in_record(row, ratified, scope, earlier, entries, fresh)
     if missing:
         runs = [*earlier, Kept("", tuple(entries))]
-        return _to_run(
-            missing, fresh, list(dict.fromkeys(why for one in missing for why in left_out(one.id, runs, fresh)))
-        )
+        left = list(dict.fromkeys(why for one in missing for why in left_out(one.id, runs, fresh)))
+        needed = [one for one in ratified.in_scope(STAGES[: STAGES.index(row.stage)]) if one.gate is Gate.P0]
+        return _to_run(missing, needed, fresh, left)
     if taken := withdrawn(entries, [*believed(earlier), *entries]):
         words = "; ".join(f"{name}: {why}" for name, why in taken.items())
         return GateState(Door.CLOSED, f"what was judged before it counts no more: {words}", "run its stage again")
@@ -103,17 +103,33 @@ def gate(
     return OPEN
 
 
-def _to_run(missing: Sequence[Criterion], fresh: timedelta, left: Sequence[str]) -> GateState:
-    """Closed for what the record lacks, with what does not count there (``left``) and the command that adds it."""
-    stages = dict.fromkeys(one.stage.value for one in missing)
+def _to_run(
+    missing: Sequence[Criterion], needed: Sequence[Criterion], fresh: timedelta, left: Sequence[str]
+) -> GateState:
+    """Closed for what the record lacks, with what does not count there (``left``) and the command that adds it.
+
+    After a rollback no earlier pass counts: then every p0 criterion before it (``needed``) is missing.
+    """
+    stages = _stages(missing)
     words = [f"{stage}: {', '.join(one.id for one in missing if one.stage.value == stage)}" for stage in stages]
-    command = next(iter(stages)) if len(stages) == 1 else f'"{" or ".join(stages)}"'
     hours = f"{fresh.total_seconds() / 3600:g} h (golive.toml: record.fresh_hours)"
+    command, anew = _selecting(stages), _selecting(_stages(needed))
+    undone = f"; if this NO-GO takes a canary back, pytest -m {anew} instead, which walks it anew"
     return GateState(
         Door.CLOSED,
         f"no fresh pass in the record of this digest for {'; '.join([*words, *left])}",
-        f"pytest -m {command}, with the same report folder, and then this again within {hours}",
+        f"pytest -m {command}, with the same report folder, and then this again within {hours}"
+        f"{undone if anew != command else ''}",
     )
+
+
+def _stages(rows: Sequence[Criterion]) -> list[str]:
+    return list(dict.fromkeys(one.stage.value for one in rows))
+
+
+def _selecting(stages: Sequence[str]) -> str:
+    """The value of ``-m`` for them."""
+    return stages[0] if len(stages) == 1 else f'"{" or ".join(stages)}"'
 
 
 def _outcomes(row: Criterion, entries: Sequence[Entry]) -> list[Outcome]:

@@ -144,6 +144,26 @@ def test_what_the_record_lacks_is_told_with_the_command_that_adds_it() -> None:
     both = gate(LATE, Ratified((EARLY, step, LATE), "sha"), [Stage.LOAD], [])
     assert both.why.endswith("preflight: 0.5-services; canary: 2.2-step[10]")
     assert both.fix.startswith('pytest -m "preflight or canary", ')
+    assert "takes a canary back" not in both.fix + closed.fix
+
+
+def test_what_lacks_behind_the_canary_is_told_with_the_way_that_walks_a_canary_anew() -> None:
+    step = Criterion("2.2-step[10]", Gate.P0, Stage.CANARY, "2.2", "t", step=10)
+    seen, last = (
+        Criterion(name, Gate.P0, Stage(stage), "4", "t")
+        for name, stage in (("4-availability", "acceptance"), ("2.3-promoted", "promote"))
+    )
+    rows = Ratified((EARLY, SIDE, step, seen, last), "sha")
+    walked = [outcome("0.5-services", "passed"), outcome("2.2-step[10]", "passed")]
+    now = entry("run", {"run": "2"})
+    held = Kept("1", (entry("run", {"run": "1"}), *walked))
+    closed = gate(last, rows, [Stage.PROMOTE], [now], earlier=[held])
+    way = 'pytest -m "preflight or canary or acceptance"'
+    assert closed.why.endswith("of this digest for acceptance: 4-availability")
+    assert closed.fix.startswith("pytest -m acceptance, with the same report folder, and then this again within 24 h")
+    assert closed.fix.endswith(f"; if this NO-GO takes a canary back, {way} instead, which walks it anew")
+    back = Kept("1", (*held.entries, entry("rollback", {"did": ["abort"]})))
+    assert gate(last, rows, [Stage.PROMOTE], [now], earlier=[back]).fix.startswith(f"{way}, with the same report")
 
 
 @pytest.mark.parametrize(
