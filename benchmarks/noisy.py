@@ -84,13 +84,15 @@ def release(running: Rooms, number: int, noise: Noise) -> Json:
         "exit": found.exit,
         "seconds": round(found.seconds, 1),
         "not_passed": others,
+        "why": found.why,
     }
 
 
 def tell(number: int, noise: Noise, found: Judged, happened: bool) -> None:
-    why = "" if found.word == "GO" else ", ".join(f"{name} {outcome}" for name, outcome in found.not_passed.items())
+    first = next((f"{name} {outcome}: {found.why}" for name, outcome in found.not_passed.items()), "")
+    why = "" if found.word == "GO" else f" {first[:600]}"
     late = "" if happened else "; the noise did not come"
-    print(f"{number:3} {noise.fault:20} {found.word:8} {found.seconds:5.1f} s {why[:300]}{late}", flush=True)
+    print(f"{number:3} {noise.fault:20} {found.word:8} {found.seconds:5.1f} s{why}{late}", flush=True)
 
 
 if __name__ == "__main__":

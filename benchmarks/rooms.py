@@ -35,6 +35,8 @@ class Judged:
     """From the command to the verdict."""
     not_passed: dict[str, str]
     """Criterion and outcome, of those that are not passed."""
+    why: str
+    """What was observed of the first of them."""
     output: str
 
 
@@ -98,7 +100,8 @@ def judge(folder: Path, markers: str = MARKERS) -> Judged:
         done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=_SUITE_SECONDS)
         file = Path(reports) / "verdict.json"
         verdict: Json = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    rows = {text(row, "id"): text(row, "outcome") for row in items(verdict, "criteria")}
-    others = {name: outcome for name, outcome in rows.items() if outcome != "passed"}
-    word = text(verdict, "verdict") or "none"
-    return Judged(word, done.returncode, time.monotonic() - began, others, done.stdout + done.stderr)
+    others = [row for row in items(verdict, "criteria") if text(row, "outcome") != "passed"]
+    outcomes = {text(row, "id"): text(row, "outcome") for row in others}
+    why = next((text(row, "observed") for row in others if text(row, "gate") == "p0"), "")
+    word, seconds = text(verdict, "verdict") or "none", time.monotonic() - began
+    return Judged(word, done.returncode, seconds, outcomes, why, done.stdout + done.stderr)
