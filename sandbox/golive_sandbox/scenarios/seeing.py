@@ -162,10 +162,10 @@ async def _take_canary_in(world: World) -> None:
 
 
 async def _inconclusive(world: World) -> None:
-    """Neither a success nor a failure: what there is to be measured is between the two conditions."""
+    """Neither a success nor a failure: what there is to be measured, over -1, is between the two conditions."""
     template = next(one for one in _analyses(world) if text(one, "metadata", "name") == _JUDGE)
     for metric in items(mapping(template, "spec"), "metrics"):
-        metric["successCondition"], metric["failureCondition"] = "result[0] < 0", "result[0] > 1"
+        metric["successCondition"], metric["failureCondition"] = "result[0] < -1", "result[0] > 1"
     await paths.apply(world.api, [template], world.namespace)
 
 
