@@ -102,6 +102,6 @@ def judge(folder: Path, markers: str = MARKERS) -> Judged:
         verdict: Json = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     others = [row for row in items(verdict, "criteria") if text(row, "outcome") != "passed"]
     outcomes = {text(row, "id"): text(row, "outcome") for row in others}
-    why = next((text(row, "observed") for row in others if text(row, "gate") == "p0"), "")
+    why = next((text(row, "observed") for row in others), "")
     word, seconds = text(verdict, "verdict") or "none", time.monotonic() - began
     return Judged(word, done.returncode, seconds, outcomes, why, done.stdout + done.stderr)

@@ -24,7 +24,6 @@ from typing import ClassVar
 
 from golive.config import Settings, load
 from golive.servers import Prometheus
-from golive.slis import Burn, Slis
 from golive.slo import early
 from golive_fixtures.metrics import Metrics
 from golive_fixtures.slo_alerts import loaded_rules, read_alerts
@@ -33,6 +32,7 @@ from golive_fixtures.slo_window import Window
 from selftests.hands.clients import client_of
 from selftests.hands.monitoring import prometheus, reach
 from selftests.hands.servers import Server, always
+from selftests.hands.slo_made import GOOD
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = (1, 10, 50, 100, 200)
@@ -140,9 +140,7 @@ def body(size: int) -> bytes:
     """What a pod with so many routes tells."""
     told = []
     for route in routes(size):
-        told += [
-            f'http_requests_total{{route="{route}",code="{code}"}} {count}' for code, count in ((200, 9_970), (500, 30))
-        ]
+        told += [f'http_requests_total{{route="{route}",code="{code}"}} {count}' for code, count in ANSWERS.items()]
         told += [
             f'http_request_duration_seconds_bucket{{route="{route}",le="{edge}"}} {min(10_000, 3_000 + 1_200 * number)}'
             for number, edge in enumerate(EDGES)
@@ -185,29 +183,11 @@ def look(metrics: Metrics, settings: Settings) -> Cost:
     window = Window(replace(BORN, at=found.at - _WINDOW, pods={}), interval=_USUAL)
     window.versions |= PODS
     window.add(found)
-    early(slis(window, burn), settings.slo, settings.metrics.critical_routes)
+    canary, others = window.tally("new"), window.tally("new", others=True)
+    slis = replace(GOOD, canary=canary, others=others, burns=(burn,), before=burn)
+    early(slis, settings.slo, settings.metrics.critical_routes)
     over, rows = time.process_time(), asking.described()
     return Cost(len(rows), len(found.query) + len(burn_query), answered - began, over - cpu, over - judging)
-
-
-def slis(window: Window, burn: Burn) -> Slis:
-    return Slis(
-        canary=window.tally("new"),
-        others=window.tally("new", others=True),
-        seconds=_WINDOW,
-        interval=_USUAL,
-        lag=0.0,
-        skew=0.0,
-        ends=1,
-        final=True,
-        early="",
-        burns=(burn,),
-        before=burn,
-        alerts=(),
-        gaps=(),
-        blind="",
-        asked=(),
-    )
 
 
 if __name__ == "__main__":
