@@ -1,8 +1,8 @@
 """From the first bad request to the abort: the suite, beside Argo's own analysis alone, on two worlds of one plane.
 
 Both worlds have the same templates, traffic and fault at the same moment, side by side. In the second nobody drives
-but this program, which promotes each pause as soon as it is reached. Measured at the clients: from the first bad answer
-(the fault's own beginning, where no answer is an error) to the release's last one. ``--json FILE`` keeps every run.
+but this program, which promotes each pause as soon as it is reached. Measured from the first bad answer at the clients
+(the fault's own beginning, where no answer is an error) to the abort in the Rollout. ``--json FILE`` keeps every run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from golive_sandbox.traffic import DEFAULT_RATE
 from golive_sandbox.types import Json, JsonValue, dig, items, text
 from golive_sandbox.world.rollout import NAME
 
-_RELEASE = "1.5.0"
 FAULTS = (
     "errors-in-canary",
     "errors-2",
@@ -36,6 +35,7 @@ FAULTS = (
     "slow-leak",
     "stable-burns",
 )
+_ABORT = 'jsonpath={.status.abort}{"\n"}'
 _MOST_SECONDS = 240.0
 _EVERY = 0.3
 
@@ -85,20 +85,19 @@ def both(running: Rooms, fault: str, when: str, number: int) -> list[Json]:
 
 def measure(running: Rooms, world: str, fault: str, when: str, work: Callable[[str, Path], str]) -> Json:
     with running.world(world, DEFAULT_RATE) as folder:
-        running.ask("break", world=world, fault=fault, when=when)
-        end = work(world, folder)
-        began = running.fired(world, fault)
-        seconds = None if began is None else to_the_last(running.timeline(world), began)
+        with running.following(world, "get", "rollout", NAME, "--watch", "-o", _ABORT) as told:
+            running.ask("break", world=world, fault=fault, when=when)
+            end = work(world, folder)
+        began, aborted = running.fired(world, fault), next((at for at, abort in told if abort == "true"), None)
+        bad = None if began is None else first_bad(running.timeline(world), began)
+    seconds = None if bad is None or aborted is None else round(aborted - bad, 2)
     return {"seconds": seconds, "end": end, "happened": began is not None}
 
 
-def to_the_last(seen: Timeline, began: float) -> float | None:
-    """Seconds from the first bad answer to the release's last; ``None``: it went live, or never was bad."""
-    last = seen.last(_RELEASE)
-    if last is None or seen.now - last < 1:
-        return None
+def first_bad(seen: Timeline, began: float) -> float:
+    """When the first bad answer came after the fault ``began``, or that where none was an error; unix seconds."""
     bad = [one.first for _, by in seen.buckets for one in by.values() if one.failed and one.last >= began]
-    return round(last - max(min(bad, default=began), began), 2)
+    return max(min(bad, default=began), began)
 
 
 def alone(running: Rooms, world: str, folder: Path) -> str:
@@ -113,7 +112,6 @@ def alone(running: Rooms, world: str, folder: Path) -> str:
     while time.monotonic() < give_up:
         rollout: Json = json.loads(running.kubectl(world, "get", "rollout", NAME, "-o", "json"))
         if dig(rollout, "status", "abort") is True:
-            threading.Event().wait(2)  # until nobody of it answers any more
             return "aborted"
         if text(rollout, "status", "phase") == "Healthy" and settled(rollout):
             return "live"

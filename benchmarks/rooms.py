@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,13 +72,35 @@ class Rooms:
 
     def kubectl(self, world: str, *words: str, given: str = "") -> str:
         """Run the sandbox's ``kubectl`` as its administrator; its output."""
-        path = f"{self.folder.root / 'bin'}:{os.environ['PATH']}"
-        env = {**os.environ, "PATH": path, "KUBECONFIG": str(self.folder.kubeconfig)}
-        argv = ["kubectl", *words, "-n", world]
+        argv, env = self._kubectl(world, words)
         done = subprocess.run(
             argv, input=given, capture_output=True, text=True, timeout=_WORD_SECONDS, check=True, env=env
         )
         return done.stdout
+
+    @contextmanager
+    def following(self, world: str, *words: str) -> Iterator[list[tuple[float, str]]]:
+        """The lines that such a ``kubectl`` has printed so far and when (unix seconds); it is ended on leaving."""
+        argv, env = self._kubectl(world, words)
+        lines: list[tuple[float, str]] = []
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=env) as process:
+            reader = threading.Thread(target=_read, args=(process.stdout, lines))
+            reader.start()
+            try:
+                yield lines
+            finally:
+                process.terminate()
+                reader.join()
+
+    def _kubectl(self, world: str, words: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+        path = f"{self.folder.root / 'bin'}:{os.environ['PATH']}"
+        env = {**os.environ, "PATH": path, "KUBECONFIG": str(self.folder.kubeconfig)}
+        return ["kubectl", *words, "-n", world], env
+
+
+def _read(told: Iterable[str] | None, into: list[tuple[float, str]]) -> None:
+    for line in told or ():
+        into.append((time.time(), line.strip()))
 
 
 @contextmanager

@@ -64,7 +64,6 @@ def test_samples_are_old_when_prometheus_lags(walk: Walk) -> None:
 
 def test_one_of_two_replicas_is_old(walk: Walk) -> None:
     walk.break_("prometheus-stale-replica")
-    # The API server picks one of the two for each request.
     seen: set[str] = set()
 
     def both() -> set[str]:

@@ -42,7 +42,6 @@ OBSERVED = {
     "prometheus-gone-long": "not observed for 10 s",
     "prometheus-lags": "not observed for 10 s",
     "metrics-old": "not observed for 10 s",
-    "prometheus-stale-replica": "not observed for 10 s",
     "canary-series-missing": "tells nothing new of",
     "recording-rule-stopped": "maestro:",
 }

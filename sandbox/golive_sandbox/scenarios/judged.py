@@ -49,9 +49,17 @@ def _live(
     )
 
 
+def _seen_by_turns(bad: Scenario) -> Scenario:
+    """The same, though one of two replicas tells old news."""
+    replica = "prometheus-stale-replica"
+    moments = (*bad.moments, (replica, Moment.HELD_10))
+    return replace(bad, name=f"{bad.name}-{replica}", faults=(*bad.faults, replica), moments=moments)
+
+
 # What ends a window early leaves the judgements that passed no limit yet undecided: those are dependants.
 SCENARIOS = (
     _back("errors-2", _ERRORS, _BURN),
+    _seen_by_turns(_back("errors-2", _ERRORS, _BURN)),
     _back("errors-on-one-route", _ERRORS, _BURN),
     _back("late-burst", _ERRORS, _BURN),
     _back("latency-on-one-route", _LATENCY, _ERRORS),
@@ -70,11 +78,12 @@ SCENARIOS = (
     _unseen("prometheus-gone-long", _STEP),
     _unseen("prometheus-lags", _STEP),
     _unseen("metrics-old", _STEP),
-    _unseen("prometheus-stale-replica", _STEP),
     _unseen("canary-series-missing", _STEP),
     _unseen("recording-rule-stopped", _STEP),
     _live("prometheus-gone-short"),
     _live("prometheus-restarted"),
+    # What the other replica tells is enough, and what the old one tells is no news: neither good nor bad.
+    _live("prometheus-stale-replica"),
     _live("missed-scrape"),
     _live("pod-rescheduled", Moment.AT_50),
     # Without an autoscaler it is somebody who scales the canary under way, and 2.2-step fails.

@@ -57,17 +57,17 @@ def _fronted(mode: str, summary: str) -> Fault:
     async def on(world: World) -> None:
         await world.monitoring.apply(*parts(world.monitoring.namespace))
         await world.monitoring.until_rolled_out(_FRONT, 1)
-        await _lead(world.monitoring, _FRONT)
+        await lead(world.monitoring, _FRONT)
 
     async def off(world: World) -> None:
-        await _lead(world.monitoring, PROMETHEUS)
+        await lead(world.monitoring, PROMETHEUS)
         await world.monitoring.remove(*parts(world.monitoring.namespace))
         await world.monitoring.until_no_pod(_FRONT)
 
     return Fault(f"{PROMETHEUS}-{mode}", summary, on, off, blinds=True)
 
 
-async def _lead(monitoring: Monitoring, selected: str) -> None:
+async def lead(monitoring: Monitoring, selected: str) -> None:
     """Prometheus' Service leads to the pods named ``selected``, and nowhere else."""
     await monitoring.apply(monitors.service(monitoring.namespace, PROMETHEUS, PROMETHEUS_PORT, selected))
 

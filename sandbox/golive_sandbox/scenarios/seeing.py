@@ -9,7 +9,7 @@ from golive_sandbox import waiting
 from golive_sandbox.scenarios.coming import release_servers, started
 from golive_sandbox.scenarios.fault import Fault
 from golive_sandbox.scenarios.metrics import annotate
-from golive_sandbox.scenarios.monitoring import Seen, edited
+from golive_sandbox.scenarios.monitoring import Seen, edited, lead
 from golive_sandbox.types import Json, JsonValue, items, mapping, text
 from golive_sandbox.world import judges, monitors, paths
 from golive_sandbox.world.monitoring import Edit, File, Monitoring
@@ -22,26 +22,25 @@ FLAPPING = "MaestroErrorBudgetBurnFast"
 _FLAP_SECONDS = 3
 _RECORDS = "maestro-slo-records"
 _REPLICA, _REPLICA_INTERVAL = f"{PROMETHEUS}-second", "20s"
+TURN_SECONDS = 2.0
+"""How long each of two replicas answers. Argo asks again 10 s after an error, and so finds the other one."""
 _LAG_INTERVAL = "30s"
 _JUDGE = "maestro-error-ratio"
-_SECONDS = 60.0
 
 
 async def _lead_nowhere(world: World) -> None:
     """The Service selects nobody: whoever asks there gets no answer, and Prometheus goes on scraping."""
     own = world.monitoring
     await own.apply(monitors.service(own.namespace, PROMETHEUS, PROMETHEUS_PORT, "nobody"))
-    await own.until("nobody behind the Service", partial(_led, own, 0))
 
+    async def led() -> bool:
+        return not await own.look.endpoints(PROMETHEUS)
 
-async def _led(own: Monitoring, pods: int) -> bool:
-    return len(await own.look.endpoints(PROMETHEUS)) == pods
+    await own.until("nobody behind the Service", led)
 
 
 async def _lead_back(world: World) -> None:
-    own = world.monitoring
-    await own.apply(monitors.service(own.namespace, PROMETHEUS, PROMETHEUS_PORT))
-    await own.until("Prometheus behind the Service", partial(_led, own, 1))
+    await lead(world.monitoring, PROMETHEUS)
 
 
 async def _lead_back_soon(world: World) -> None:
@@ -82,7 +81,7 @@ async def _scrapes_rarely(own: Monitoring) -> bool:
 
 
 def _replica(world: World) -> list[Json]:
-    """A second Prometheus behind the same Service, which asks the servers rarely: what it says is old."""
+    """A second Prometheus, which asks the servers rarely: what it says is old."""
     own = world.monitoring.namespace
     config = _scraping_every(_REPLICA_INTERVAL, monitors.prometheus_config(world.namespace))
     deployment = monitors.prometheus(own, name=_REPLICA)
@@ -95,9 +94,19 @@ def _replica(world: World) -> list[Json]:
 async def _double(world: World) -> None:
     await world.monitoring.apply(*_replica(world))
     await world.monitoring.until_rolled_out(_REPLICA, 1)
+    await lead(world.monitoring, _REPLICA)
+
+
+async def _take_turns(world: World) -> None:
+    """The Service leads to one after the other; were both behind it, chance would decide who answers how often."""
+    while True:
+        for selected in (_REPLICA, PROMETHEUS):
+            await lead(world.monitoring, selected)
+            await waiting.pause(TURN_SECONDS)
 
 
 async def _single(world: World) -> None:
+    await _lead_back(world)
     await world.monitoring.remove(*_replica(world))
     await world.monitoring.until_no_pod(_REPLICA)
 
@@ -202,10 +211,12 @@ FAULTS = (
     ),
     Fault(
         "prometheus-stale-replica",
-        f"a second Prometheus behind the same Service asks the servers every {_REPLICA_INTERVAL} only",
+        f"of two replicas of Prometheus, each of which answers for {TURN_SECONDS:g} s in turn, one asks the servers "
+        f"every {_REPLICA_INTERVAL} only",
         _double,
         _single,
         blinds=True,
+        during=_take_turns,
     ),
     _told(
         "recording-rule-stopped",

@@ -162,7 +162,7 @@ def service(namespace: str, name: str, port: int, selected: str = "") -> Json:
 
 
 def prometheus(namespace: str, readiness: str = "/-/ready", name: str = PROMETHEUS) -> Json:
-    """Prometheus' Deployment, or that of another one behind the same Service."""
+    """Prometheus' Deployment, or that of another one, whose pods are named as itself."""
     args: list[JsonValue] = [
         "--config.file=$(GOLIVE_VOLUME_CONFIG)/prometheus.yml",
         "--storage.tsdb.path=$(GOLIVE_VOLUME_DATA)",
@@ -177,7 +177,7 @@ def prometheus(namespace: str, readiness: str = "/-/ready", name: str = PROMETHE
     volumes = {"config": ("configMap", "prometheus-config"), "rules": ("configMap", "prometheus-rules")}
     volumes |= {"kubeconfig": ("secret", "prometheus-kubeconfig"), "data": ("emptyDir", "")}
     container = _container(PROMETHEUS, PROMETHEUS_PORT, args, volumes, readiness)
-    return _deployment(namespace, name, PROMETHEUS, container, volumes, {"type": "RollingUpdate"})
+    return _deployment(namespace, name, name, container, volumes, {"type": "RollingUpdate"})
 
 
 def alertmanager(namespace: str, number: int, gossip: Sequence[str]) -> Json:

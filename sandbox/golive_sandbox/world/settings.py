@@ -162,7 +162,8 @@ fail_chance = 0.01
 # Traffic is of a known kind and Argo's analysis takes seconds; production keeps the defaults.
 window_seconds = 4.0
 step_seconds = 15.0
-analysis_seconds = 20.0
+# Three measurements, each after two errors at most, after each of which Argo waits for 10 s.
+analysis_seconds = 70.0
 look_seconds = 0.2
 # Who may have created the Rollout, so that a release may take its fields over.
 field_managers = {json.dumps(self.managers)}
