@@ -35,7 +35,7 @@ FAULTS = (
     "slow-leak",
     "stable-burns",
 )
-_ABORT = 'jsonpath={.status.abort}{"\n"}'
+_ABORT = r'jsonpath={.status.abort}{"\n"}'
 _MOST_SECONDS = 240.0
 _EVERY = 0.3
 
