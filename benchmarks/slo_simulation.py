@@ -22,9 +22,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from golive.slis import WINDOWS, Buckets, Burn, RouteTally, Slis, Tally
+from golive.slis import WINDOWS, Burn, Slis
 from golive.slo import early, ends, settled
 from golive.slo_settings import Slo
+from golive.tallies import Buckets, RouteTally, Tally
 from golive.walk_settings import Canary
 
 Counts: TypeAlias = NDArray[np.int64]

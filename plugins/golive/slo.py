@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from golive.bounds import Bounds
-from golive.slis import RouteTally, Slis, Tally, added
+from golive.slis import Slis
 from golive.slo_burn import burn, flaps
 from golive.slo_compare import compare
 from golive.slo_judged import (
@@ -33,6 +33,7 @@ from golive.slo_judged import (
 from golive.slo_latency import latency
 from golive.slo_settings import Slo
 from golive.slo_words import bounded, many, percent
+from golive.tallies import RouteTally, Tally, added
 
 __all__ = (
     "Decision",

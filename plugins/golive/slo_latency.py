@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from golive.bounds import Bounds, sequence
-from golive.slis import Buckets, Slis
+from golive.slis import Slis
 from golive.slo_judged import (
     REST,
     Chances,
@@ -29,6 +29,7 @@ from golive.slo_judged import (
 )
 from golive.slo_settings import Slo
 from golive.slo_words import figure, many
+from golive.tallies import Buckets
 
 _BETWEEN = "between windows: "
 

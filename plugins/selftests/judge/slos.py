@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from golive.slis import WINDOWS, Buckets, Burn, RouteTally, Slis, Tally
+from golive.slis import WINDOWS, Burn, Slis
+from golive.tallies import Buckets, RouteTally, Tally
 
 EDGES = (0.1, 0.5, 1.0, 1.5, 2.5, math.inf)
 CALM = dict.fromkeys(WINDOWS, (30.0, 10_000.0))

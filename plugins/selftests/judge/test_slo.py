@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golive.bounds import interval, sequence
-from golive.slis import RouteTally, Slis, Tally, added
+from golive.slis import Slis
 from golive.slo import Decision, acceptable, compare, early, ends, errors, over_window, overall, settled
 from golive.slo_judged import Judged, chances
 from golive.slo_settings import Slo
 from golive.slo_words import figure, many, percent
+from golive.tallies import RouteTally, Tally, added
 from selftests.judge.slos import burning, quick, slis
 
 SLO, ROUTES = Slo(), ("/a",)

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from golive.slis import AlertSeen, RouteTally, Slis, Tally
+from golive.slis import AlertSeen, Slis
 from golive.slo import Decision, burn, compare, early, over_window
 from golive.slo_settings import Slo
+from golive.tallies import RouteTally, Tally
 from selftests.judge.slos import CALM, at_t0, burning, slis
 
 SLO = Slo()

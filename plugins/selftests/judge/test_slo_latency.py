@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golive.slis import Buckets, RouteTally, Slis, Tally
+from golive.slis import Slis
 from golive.slo import Decision, early, latency, settled
 from golive.slo_judged import Judged
 from golive.slo_latency import quantile
 from golive.slo_settings import Slo
+from golive.tallies import Buckets, RouteTally, Tally
 from selftests.judge.slos import quick, slis
 
 SLO = Slo()
