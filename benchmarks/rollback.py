@@ -23,6 +23,7 @@ from golive import argo
 from golive.access import resolve
 from golive.cluster import Cluster
 from golive.config import load
+from golive.templates import template_of
 from golive.types import Json, dig, text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,7 +104,7 @@ class Bench:
         argo.abort(client, _ROLLOUT, view)
         until(client, lambda now: now.aborted and now.canary_weight == 0)
         weightless = time.monotonic()
-        argo.restore(client, _ROLLOUT, argo.parse(client.get(_ROLLOUT)), argo.template_of(stable, view.canary))
+        argo.restore(client, _ROLLOUT, argo.parse(client.get(_ROLLOUT)), template_of(stable, view.canary))
         until(client, lambda now: now.observed and now.phase == "Healthy" and now.current_hash == now.stable_hash)
         return weightless - began, time.monotonic() - began
 

@@ -12,6 +12,7 @@ from golive import argo
 from golive.argo import RolloutView
 from golive.errors import ApiError
 from golive.t0 import T0, Release, RollbackTarget
+from golive.templates import template_of
 from golive.types import Json, text
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Returning:
         if t0 is not None and (t0.rollout, t0.hash) == (view.uid, wanted) and t0.template:
             return t0.template
         replica_set = self._release.replica_set(view, wanted)
-        return None if replica_set is None else argo.template_of(replica_set, view.canary)
+        return None if replica_set is None else template_of(replica_set, view.canary)
 
     def _onwards(self, view: RolloutView, wanted: str) -> bool:
         """A template that is not the release's is under way: the wanted one is promoted, a stranger is left alone."""

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from golive import argo
 from golive.argo import RolloutView
 from golive.errors import ApiError, Unreachable, WrongCluster
 from golive.legs import Legs
@@ -18,6 +17,7 @@ from golive.returning import Returning
 from golive.rollback import Found, Note, RollbackResult, seen
 from golive.scaling import Scaling
 from golive.t0 import T0, Release, RollbackTarget
+from golive.templates import template_of
 from golive.types import Json
 from golive.writes import Writes
 
@@ -225,7 +225,7 @@ class Transaction:
         if t0 is not None and t0.rollout == view.uid and t0.hash == view.stable_hash and t0.template:
             return t0.template
         replica_set = self._release.replica_set(view, view.stable_hash)
-        return None if replica_set is None else argo.template_of(replica_set, view.canary)
+        return None if replica_set is None else template_of(replica_set, view.canary)
 
     def _remark_owner(self, view: RolloutView) -> None:
         if view.owner is not None:
