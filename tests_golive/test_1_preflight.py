@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from golive_fixtures.manifests import judged_as_reviewed
+
 if TYPE_CHECKING:
     from golive.config import Settings
     from golive.evidence import Recorder
@@ -40,7 +42,7 @@ def test_the_manifests_are_what_was_reviewed(manifests: Manifests, settings: Set
             observed="accepted" if answer.accepted else answer.reason,
             fix="correct the manifest; kubectl apply --server-side --dry-run=server -f shows the same",
         )
-    _is_judged_as_reviewed(manifests, settings, evidence)
+    judged_as_reviewed(manifests, settings, evidence)
     _names_what_splits_the_traffic(manifests, settings, evidence)
     plan = manifests.plan(rollout)
     evidence.check(
@@ -82,19 +84,6 @@ def _holds_the_release(manifests: Manifests, settings: Settings, evidence: Recor
         observed=f"without: {', '.join(loose)}" if loose else "every one is",
         fix="write IMAGE:TAG@sha256:... for each of them: a tag can be moved after the review",
     )
-
-
-def _is_judged_as_reviewed(manifests: Manifests, settings: Settings, evidence: Recorder) -> None:
-    """Argo judges by the live AnalysisTemplates, which the suite never applies."""
-    files = settings.release.templates
-    for one in manifests.judging(settings.target.rollout, files) if files else ():
-        evidence.attach(f"diff {one.title}", one.diff or "no difference")
-        evidence.check(
-            not one.wrong,
-            expected=f"the live {one.title} is the one of {', '.join(file.name for file in files)} (release.templates)",
-            observed=f"{one.wrong}\n{one.diff}".rstrip() if one.wrong else "it is",
-            fix=f"kubectl -n {settings.target.namespace} apply --server-side -f the reviewed file, or review it again",
-        )
 
 
 def _names_what_splits_the_traffic(manifests: Manifests, settings: Settings, evidence: Recorder) -> None:

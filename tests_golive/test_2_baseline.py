@@ -8,6 +8,7 @@ import pytest
 
 from golive.proving import known, measured, shown, told
 from golive.slo_green import green
+from golive_fixtures.manifests import judged_as_reviewed
 
 if TYPE_CHECKING:
     from golive.config import Settings
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from golive_fixtures.applying import Applied
     from golive_fixtures.baseline import Baseline
     from golive_fixtures.canary import Canary
+    from golive_fixtures.manifests import Manifests
     from golive_fixtures.metrics import Metrics
 
 
@@ -23,7 +25,12 @@ if TYPE_CHECKING:
 @pytest.mark.canary
 @pytest.mark.criterion("2.1-baseline")
 def test_the_rollout_is_applied_on_a_healthy_baseline(
-    canary: Canary, metrics: Metrics, settings: Settings, ratified: Ratified, evidence: Recorder
+    canary: Canary,
+    manifests: Manifests,
+    metrics: Metrics,
+    settings: Settings,
+    ratified: Ratified,
+    evidence: Recorder,
 ) -> None:
     """The reviewed Rollout MUST be applied only where the version before can be gone back to.
 
@@ -44,6 +51,7 @@ def test_the_rollout_is_applied_on_a_healthy_baseline(
         fix="decide it: a canary that nobody may take back is not started",
     )
     _walks_as_ratified(before, settings, ratified, evidence)
+    judged_as_reviewed(manifests, settings, evidence)
     _can_be_proven_back(before, settings, evidence)
     _is_undisputed(before, settings, evidence)
     if not before.walked:

@@ -60,7 +60,7 @@ class Release(Part):
     """What the cluster's nodes run: the image must be there for each."""
     manifest: Path = Field(strict=False)
     """The reviewed manifest that will be applied, relative to this file; holds the digest."""
-    templates: tuple[Path, ...] = Field(default=(), strict=False)
+    templates: tuple[Annotated[Path, Field(strict=False)], ...] = Field(default=(), strict=False)
     """Files with the reviewed AnalysisTemplates that its Rollout names, relative to this file. They are never applied:
     the live ones must be these. Empty: not compared."""
 

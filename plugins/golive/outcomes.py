@@ -37,6 +37,8 @@ class Watched:
     journalled: Outcome | None = None
     called: bool = False
     """Whether the body ran to its end; with ``--setup-only`` and its like it never does."""
+    raised: BaseException | None = None
+    """What the body raised, whether or not a plugin around it swallowed that."""
 
 
 WATCHED: pytest.StashKey[Watched] = pytest.StashKey()
@@ -62,6 +64,8 @@ def conclude(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         return Outcome.FAILED if is_claim or claimed else Outcome.NOT_PROVEN
     if claimed:
         return Outcome.FAILED
+    if report.when == "call" and state.raised is not None:
+        return Outcome.NOT_PROVEN
     if report.outcome != "passed" or hasattr(report, "wasxfail"):
         return Outcome.NOT_PROVEN
     if report.when == "teardown":
@@ -92,7 +96,7 @@ def entry_of(
         held = [f"{one} | {seen}" for one, seen in state.recorder.held]
         data["evidence"] = [*state.recorder.kept, *([as_note("claims that held", "\n".join(held))] if held else [])]
         data["expected"] = row.title if row else ""
-        data["observed"] = _why(call, report, called=state.called)
+        data["observed"] = _why(call, report, state)
         closed = call.excinfo.value if call.excinfo is not None else None
         advice = closed.fix if isinstance(closed, NotStarted) else ""
         again = "make it observable and run the stage again; nothing was observed to be wrong"
@@ -101,10 +105,10 @@ def entry_of(
     return {"id": item.stash[ID], "outcome": outcome.value, "nodeid": item.nodeid, "seconds": seconds, **data}
 
 
-def _why(call: pytest.CallInfo[None], report: pytest.TestReport, *, called: bool) -> str:
-    if call.excinfo is None:
-        return _why_not(report, called=called)
-    value = call.excinfo.value
+def _why(call: pytest.CallInfo[None], report: pytest.TestReport, state: Watched) -> str:
+    if call.excinfo is None and state.raised is None:
+        return _why_not(report, called=state.called)
+    value = call.excinfo.value if call.excinfo is not None else state.raised
     if isinstance(value, pytest.skip.Exception):
         return f"skipped: {value.msg}"
     if isinstance(value, NotStarted):

@@ -108,6 +108,16 @@ class Judge:
         if state.door is Door.CLOSED:
             raise NotStarted(f"not run: {state.why}", state.fix)
 
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+        """Note what a criterion raised: a plugin around this may swallow it, and what was not observed would pass."""
+        try:
+            return (yield)
+        except BaseException as error:
+            if ID in pyfuncitem.stash:
+                watched(pyfuncitem).raised = error
+            raise
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]

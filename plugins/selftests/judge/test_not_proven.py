@@ -217,6 +217,25 @@ def test_a_call_that_a_plugin_swallowed_is_not_proven(suite: Suite) -> None:
     assert done.criterion(SERVICES)["observed"] == "the test claimed nothing"
 
 
+@ALIKE
+def test_a_doubt_that_a_plugin_swallowed_after_a_claim_held_is_not_proven(
+    suite: Suite, workers: tuple[str, ...]
+) -> None:
+    suite.one(
+        "evidence.check(True, expected='a', observed='a', fix='x')\nraise Unreachable('nobody answers')",
+        arguments="evidence",
+        above="from golive.errors import Unreachable",
+    )
+    suite.write(
+        "conftest.py",
+        "@pytest.hookimpl(wrapper=True, tryfirst=True)\ndef pytest_pyfunc_call(pyfuncitem):\n"
+        "    try:\n        return (yield)\n    except Exception:\n        return True",
+    )
+    done = suite.run(*workers)
+    assert (done.exit, done.outcome(SERVICES)) == (NO_GO, "not_proven")
+    assert done.criterion(SERVICES)["observed"] == "nobody answers"
+
+
 @pytest.mark.parametrize("flag", ["--setup-only", "--setup-plan"])
 def test_running_no_bodies_is_refused(suite: Suite, flag: str) -> None:
     suite.one(PASSES)

@@ -53,9 +53,10 @@ def changed(old: str, new: str) -> str:
 
 def test_a_good_file_is_read_and_its_paths_are_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "golive.toml"
-    path.write_text(GOOD, encoding="utf-8")
+    path.write_text(changed('"rollout.yaml"', '"rollout.yaml"\ntemplates = ["a.yaml", "/b.yaml"]'), encoding="utf-8")
     settings = load(path)
     assert settings.release.manifest == tmp_path / "rollout.yaml"
+    assert settings.release.templates == (tmp_path / "a.yaml", Path("/b.yaml"))
     assert settings.target.kubeconfig == str(tmp_path / "driver.kubeconfig")
     assert (settings.armed, settings.criteria, settings.scope) == (False, None, None)
 
