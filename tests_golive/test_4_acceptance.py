@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golive import slo
-from golive.proving import counted, prove
+from golive.proving import counted, prove, undecided
 from golive.scrapes import unscraped
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from golive.evidence import Recorder
     from golive.slis import Slis
     from golive_fixtures.canary import Canary
+
+_SINCE = "the time since its last window"
+"""What was good over its windows may have gone bad before somebody asks for its acceptance."""
 
 
 def _windows(canary: Canary, settings: Settings, evidence: Recorder) -> tuple[dict[str, Slis], list[str]]:
@@ -46,8 +49,9 @@ def test_the_service_was_available_over_the_whole_window(
     # 4-observability will claim it, together with the alert that must reach PagerDuty and the dashboards.
     missed = unscraped(windows)
     evidence.facts("scrapes (part of 4-observability)", gaps="\n".join(missed) or "no gap over two intervals")
-    wanted = settings.slo
-    judged = slo.over_window(list(windows.values()), wanted, settings.metrics.critical_routes).availability
+    wanted, critical, since = settings.slo, settings.metrics.critical_routes, canary.since()
+    undecided(evidence, _SINCE, since, (*slo.errors(since, wanted, critical), *slo.burn(since, wanted)))
+    judged = slo.over_window(list(windows.values()), wanted, critical).availability
     whole, *routes, flaps = judged
     prove(
         evidence,
@@ -72,7 +76,8 @@ def test_critical_routes_answered_in_time_over_the_whole_window(
     Runbook: section 4
     """
     windows, doubts = _windows(canary, settings, evidence)
-    wanted, routes = settings.slo, settings.metrics.critical_routes
+    wanted, routes, since = settings.slo, settings.metrics.critical_routes, canary.since()
+    undecided(evidence, _SINCE, since, slo.latency(since, wanted, routes))
     prove(
         evidence,
         slo.over_window(list(windows.values()), wanted, routes).latency,

@@ -104,6 +104,19 @@ def prove(
         raise Unreachable(f"expected {expected}; not decided: {'; '.join(still)}; {_MORE if not doubts else _SEE}")
 
 
+def undecided(evidence: Recorder, where: str, slis: Slis, judged: Sequence[Judged]) -> None:
+    """Claim that none of ``judged`` is decided against what a canary answered after its windows: ``slis``."""
+    told(evidence, where, slis)
+    shown(evidence, judged)
+    bad = [one.words for one in judged if one.decision is Decision.BAD]
+    evidence.check(
+        not bad,
+        expected=f"no SLO decided against it in {where} (runbook 2.2, 4)",
+        observed=f"over the last {slis.seconds:.0f} s: {'; '.join(bad) or 'none decided against it'}",
+        fix="read the canary's logs of that time; the release is taken back, walk it again when it is understood",
+    )
+
+
 def doubts_of(slis: Slis, where: str, settings: Settings, ended_by: str = "") -> tuple[str, ...]:
     """Why a window that decided nothing against the canary proves nothing for it either; empty where it was whole.
 
