@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from golive_sandbox.traffic import DEFAULT_RATE
 from golive_sandbox.types import mapping, text
+from golive_sandbox.world.judges import HEARTBEAT
 from selftests.harness import eventually
 from selftests.judging import suite
 from selftests.sandboxes import ROLLOUT, Sandbox
+from selftests.test_slo_faults import value
 from selftests.traces import Place
 from selftests.walking import STABLE, Walk, is_ready
 
@@ -93,8 +97,8 @@ def test_a_canary_that_somebody_took_back_and_walked_again_is_not_promoted(walk:
     walk.to(10, 25, 50, 100)
     second = suite(settings(walk), "acceptance or promote", tmp_path)
     assert second.exit == 20, second.output
-    row = second.criteria()["2.3-promoted"]
-    assert row["outcome"] == "failed", second.output
+    row = second.criteria()["4-availability"]
+    assert row["outcome"] == "not_proven", second.output
     assert "it left its pause at step" in text(row, "observed")
     assert (second.rollback["found"], second.rollback["proven"]) == ("canary", True)
 
@@ -105,9 +109,11 @@ def test_a_pod_that_is_not_scraped_at_the_held_100_keeps_it_from_its_promotion(w
     assert first.exit == 0, first.output
     hidden, *_ = (text(pod, "metadata", "name") for pod in walk.pods())
     walk.place.sandbox.kubectl(WORLD, "annotate", "pod", hidden, "prometheus.io/scrape=false", "--overwrite")
+    unseen = f'count(count_over_time(up{{pod="{hidden}"}}[3s]))'
+    eventually("it is not scraped any more", lambda: value(walk, unseen), lambda seen: seen == 0, seconds=30)
     second = suite(settings(walk), "acceptance or promote", tmp_path)
     assert second.exit == 20, second.output
-    row = second.criteria()["2.3-promoted"]
+    row = second.criteria()["4-availability"]
     assert row["outcome"] == "not_proven", second.output
     assert f"tells nothing new of {hidden}, Ready" in text(row, "observed")
     assert (second.rollback["found"], second.rollback["proven"]) == ("canary", True)
@@ -129,7 +135,74 @@ def test_errors_at_the_held_100_are_not_forgotten_however_long_ago(walk: Walk, t
     eventually("longer ago than any window", time.time, lambda now: now > ended + longest + 2, seconds=60)
     second = suite(file, "acceptance or promote", tmp_path)
     assert second.exit == 20, second.output
-    row = second.criteria()["2.3-promoted"]
+    row = second.criteria()["4-availability"]
     assert row["outcome"] == "failed", second.output
     assert ": 5xx " in text(row, "observed")
     assert (second.rollback["found"], second.rollback["proven"]) == ("canary", True)
+
+
+def bad_for_a_while(walk: Walk) -> None:
+    """Until clients had errors enough to be told from chance."""
+    walk.break_("errors-in-canary")
+    began = time.time()
+    eventually("errors", lambda: walk.timeline(began).failed(), lambda failed: failed > 300)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("markers", "criterion"), [("canary", "2.2-errors[100]"), ("acceptance", "4-availability")], ids=["walk", "accept"]
+)
+def test_a_held_canary_that_went_bad_is_taken_back_by_whoever_looks_next(
+    markers: str, criterion: str, walk: Walk, tmp_path: Path
+) -> None:
+    first = suite(settings(walk), "preflight or canary", tmp_path)
+    assert first.exit == 0, first.output
+    bad_for_a_while(walk)
+    second = suite(settings(walk), markers, tmp_path)
+    assert second.exit == 20, second.output
+    assert second.criteria()[criterion]["outcome"] == "failed", second.output
+    assert (second.rollback["found"], second.rollback["proven"]) == ("canary", True)
+    walk.only(STABLE)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("markers", "criterion"),
+    [("promote", "2.3-promoted"), (f"preflight or {REST}", "2.1-baseline")],
+    ids=["end", "all"],
+)
+def test_a_promoted_release_that_went_bad_is_taken_back_until_it_is_closed(
+    markers: str, criterion: str, walk: Walk, tmp_path: Path
+) -> None:
+    everything = f"preflight or {REST}"
+    first = suite(settings(walk), everything, tmp_path)
+    assert first.exit == 0, first.output
+    again = suite(settings(walk), everything, tmp_path)
+    assert again.exit == 0, again.output
+    bad_for_a_while(walk)
+    second = suite(settings(walk), markers, tmp_path)
+    assert second.exit == 20, second.output
+    assert second.criteria()[criterion]["outcome"] == "failed", second.output
+    assert (second.rollback["found"], second.rollback["proven"]) == ("promoted", True)
+    walk.only(STABLE)
+
+
+@pytest.mark.long
+def test_a_heartbeat_that_is_weakened_after_preflight_is_seen_before_the_apply(walk: Walk, tmp_path: Path) -> None:
+    live = walk.place.sandbox.kubectl(WORLD, "get", "analysistemplates", "-o", "json")
+    kept = json.loads(live)["items"]
+    for one in kept:
+        one["metadata"] = {"name": one["metadata"]["name"]}
+    file = settings(walk)
+    (file.parent / "templates.yaml").write_text(yaml.safe_dump_all(kept), encoding="utf-8")
+    told = file.read_text(encoding="utf-8")
+    file.write_text(told.replace("[release]\n", '[release]\ntemplates = ["templates.yaml"]\n'), encoding="utf-8")
+    assert suite(file, "preflight", tmp_path).exit == 0
+    weak = '[{"op": "replace", "path": "/spec/metrics/0/successCondition", "value": "true || len(result) >= 0"}]'
+    walk.place.sandbox.kubectl(WORLD, "patch", "analysistemplate", HEARTBEAT, "--type=json", f"-p={weak}")
+    second = suite(file, "canary", tmp_path)
+    assert second.exit == 20, second.output
+    row = second.criteria()["2.1-baseline"]
+    assert row["outcome"] == "failed", second.output
+    assert f"AnalysisTemplate/{HEARTBEAT}" in text(row, "expected")
+    assert second.rollback["found"] == "not_started"

@@ -96,6 +96,8 @@ class World:
             if text(item, "metadata", "namespace") not in (self.namespace, self.monitoring.namespace):
                 await paths.delete(self.api, paths.of(item, self.namespace))
         self.images.behave()
+        if self.plane.nodes is not None:  # the next world of this name has the same images
+            self.plane.nodes.report(self.images.name, self.release.digest, None)
         for name in (KUBECONFIG, MANIFEST, SETTINGS, TRUSTED_ROOT):
             files.remove(self.folder / name)
 
