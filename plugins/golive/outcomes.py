@@ -106,9 +106,9 @@ def entry_of(
 
 
 def _why(call: pytest.CallInfo[None], report: pytest.TestReport, state: Watched) -> str:
-    if call.excinfo is None and state.raised is None:
-        return _why_not(report, called=state.called)
     value = call.excinfo.value if call.excinfo is not None else state.raised
+    if value is None:
+        return _why_not(report, called=state.called)
     if isinstance(value, pytest.skip.Exception):
         return f"skipped: {value.msg}"
     if isinstance(value, NotStarted):

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from golive_sandbox.traffic import DEFAULT_RATE
-from golive_sandbox.types import mapping, text
+from golive_sandbox.types import Json, mapping, text
 from golive_sandbox.world.judges import HEARTBEAT
 from selftests.harness import eventually
-from selftests.judging import suite
+from selftests.judging import Run, suite
 from selftests.sandboxes import ROLLOUT, Sandbox
 from selftests.test_slo_faults import value
 from selftests.traces import Place
@@ -39,6 +39,15 @@ def running(walk: Walk) -> set[str]:
     """The digests that the nodes tell of the release's pods."""
     told = {text(pod, "status", "containerStatuses", 0, "imageID") for pod in walk.pods()}
     return {one.rpartition("@")[2] for one in told}
+
+
+def taken_back(done: Run, criterion: str, *, outcome: str = "failed", found: str = "canary") -> Json:
+    """The criterion's row of a session that ended by it, with a rollback that is proven."""
+    assert done.exit == 20, done.output
+    row = done.criteria()[criterion]
+    assert row["outcome"] == outcome, done.output
+    assert (done.rollback["found"], done.rollback["proven"]) == (found, True)
+    return row
 
 
 def test_a_tag_that_moves_after_preflight_is_noticed_and_nothing_is_applied(walk: Walk, tmp_path: Path) -> None:
@@ -78,12 +87,9 @@ def test_other_bytes_that_serve_at_the_held_100_are_seen_by_acceptance(walk: Wal
     walk.until_pods("ready again", lambda pod: is_ready(pod) and not mapping(pod, "metadata").get("deletionTimestamp"))
     (other,) = running(walk) - {text(first.verdict, "release", "digest")}
     second = suite(settings(walk), "acceptance", tmp_path)
-    assert second.exit == 20, second.output
-    row = second.criteria()["4-supply-chain"]
-    assert row["outcome"] == "failed", second.output
+    row = taken_back(second, "4-supply-chain")
     (other,) = running(walk) - {text(first.verdict, "release", "digest")} or {""}
     assert other in text(row, "observed")
-    assert (second.rollback["found"], second.rollback["proven"]) == ("canary", True)
     walk.only(STABLE)
 
 
@@ -96,11 +102,8 @@ def test_a_canary_that_somebody_took_back_and_walked_again_is_not_promoted(walk:
     walk.place.sandbox.kubectl(WORLD, "argo", "rollouts", "retry", "rollout", ROLLOUT)
     walk.to(10, 25, 50, 100)
     second = suite(settings(walk), "acceptance or promote", tmp_path)
-    assert second.exit == 20, second.output
-    row = second.criteria()["4-availability"]
-    assert row["outcome"] == "not_proven", second.output
+    row = taken_back(second, "4-availability", outcome="not_proven")
     assert "it left its pause at step" in text(row, "observed")
-    assert (second.rollback["found"], second.rollback["proven"]) == ("canary", True)
 
 
 @pytest.mark.long
@@ -112,11 +115,8 @@ def test_a_pod_that_is_not_scraped_at_the_held_100_keeps_it_from_its_promotion(w
     unseen = f'count(count_over_time(up{{pod="{hidden}"}}[3s]))'
     eventually("it is not scraped any more", lambda: value(walk, unseen), lambda seen: seen == 0, seconds=30)
     second = suite(settings(walk), "acceptance or promote", tmp_path)
-    assert second.exit == 20, second.output
-    row = second.criteria()["4-availability"]
-    assert row["outcome"] == "not_proven", second.output
+    row = taken_back(second, "4-availability", outcome="not_proven")
     assert f"tells nothing new of {hidden}, Ready" in text(row, "observed")
-    assert (second.rollback["found"], second.rollback["proven"]) == ("canary", True)
 
 
 @pytest.mark.long
@@ -134,11 +134,8 @@ def test_errors_at_the_held_100_are_not_forgotten_however_long_ago(walk: Walk, t
     ended = time.time()
     eventually("longer ago than any window", time.time, lambda now: now > ended + longest + 2, seconds=60)
     second = suite(file, "acceptance or promote", tmp_path)
-    assert second.exit == 20, second.output
-    row = second.criteria()["4-availability"]
-    assert row["outcome"] == "failed", second.output
+    row = taken_back(second, "4-availability")
     assert ": 5xx " in text(row, "observed")
-    assert (second.rollback["found"], second.rollback["proven"]) == ("canary", True)
 
 
 def bad_for_a_while(walk: Walk) -> None:
@@ -159,9 +156,7 @@ def test_a_held_canary_that_went_bad_is_taken_back_by_whoever_looks_next(
     assert first.exit == 0, first.output
     bad_for_a_while(walk)
     second = suite(settings(walk), markers, tmp_path)
-    assert second.exit == 20, second.output
-    assert second.criteria()[criterion]["outcome"] == "failed", second.output
-    assert (second.rollback["found"], second.rollback["proven"]) == ("canary", True)
+    taken_back(second, criterion)
     walk.only(STABLE)
 
 
@@ -181,9 +176,7 @@ def test_a_promoted_release_that_went_bad_is_taken_back_until_it_is_closed(
     assert again.exit == 0, again.output
     bad_for_a_while(walk)
     second = suite(settings(walk), markers, tmp_path)
-    assert second.exit == 20, second.output
-    assert second.criteria()[criterion]["outcome"] == "failed", second.output
-    assert (second.rollback["found"], second.rollback["proven"]) == ("promoted", True)
+    taken_back(second, criterion, found="promoted")
     walk.only(STABLE)
 
 
