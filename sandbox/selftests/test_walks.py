@@ -6,6 +6,7 @@ from functools import partial
 
 from golive_sandbox.scenarios.table import Found, Verdict
 from golive_sandbox.scenarios.walks import SCENARIOS
+from golive_sandbox.timeline import NOBODY
 from golive_sandbox.types import items, text
 from selftests import judging
 from selftests.judging import Judged
@@ -148,7 +149,8 @@ def test_the_rollback_finds_what_the_table_says(judged: Judged) -> None:
 def test_clients_at_the_ingress_agree_with_the_verdict(judged: Judged) -> None:
     scenario, seen = judged.scenario, judged.clients
     assert seen is not None
-    after = seen.answered(judged.ended)
+    # One that got no answer says nothing of who answers: it may be from before the end, or lost by a busy machine.
+    after = {who: count for who, count in seen.answered(judged.ended).items() if who != NOBODY}
     if scenario.verdict is Verdict.GO:
         assert set(after) == {RELEASE}
     elif "fix-arrives" in scenario.faults:
