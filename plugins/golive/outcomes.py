@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +41,15 @@ class Watched:
     """Whether the body ran to its end; with ``--setup-only`` and its like it never does."""
     raised: BaseException | None = None
     """What the body raised, whether or not a plugin around it swallowed that."""
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note what is raised within; also a decorator."""
+        try:
+            yield
+        except BaseException as error:
+            self.raised = error
+            raise
 
 
 WATCHED: pytest.StashKey[Watched] = pytest.StashKey()

@@ -218,19 +218,27 @@ def test_a_call_that_a_plugin_swallowed_is_not_proven(suite: Suite) -> None:
 
 
 @ALIKE
+@pytest.mark.parametrize(
+    "swallows",
+    [
+        "@pytest.hookimpl(wrapper=True, tryfirst=True)\ndef pytest_pyfunc_call(pyfuncitem):\n"
+        "    try:\n        return (yield)\n    except Exception:\n        return True",
+        "@pytest.hookimpl(tryfirst=True)\ndef pytest_pyfunc_call(pyfuncitem):\n"
+        "    asked = pyfuncitem._fixtureinfo.argnames\n"
+        "    try:\n        pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in asked})\n"
+        "    except Exception:\n        pass\n    return True",
+    ],
+    ids=["around the call", "calls it itself"],
+)
 def test_a_doubt_that_a_plugin_swallowed_after_a_claim_held_is_not_proven(
-    suite: Suite, workers: tuple[str, ...]
+    swallows: str, suite: Suite, workers: tuple[str, ...]
 ) -> None:
     suite.one(
         "evidence.check(True, expected='a', observed='a', fix='x')\nraise Unreachable('nobody answers')",
         arguments="evidence",
         above="from golive.errors import Unreachable",
     )
-    suite.write(
-        "conftest.py",
-        "@pytest.hookimpl(wrapper=True, tryfirst=True)\ndef pytest_pyfunc_call(pyfuncitem):\n"
-        "    try:\n        return (yield)\n    except Exception:\n        return True",
-    )
+    suite.write("conftest.py", swallows)
     done = suite.run(*workers)
     assert (done.exit, done.outcome(SERVICES)) == (NO_GO, "not_proven")
     assert done.criterion(SERVICES)["observed"] == "nobody answers"
