@@ -49,15 +49,19 @@ def test_the_service_was_available_over_the_whole_window(
     # 4-observability will claim it, together with the alert that must reach PagerDuty and the dashboards.
     missed = unscraped(windows)
     evidence.facts("scrapes (part of 4-observability)", gaps="\n".join(missed) or "no gap over two intervals")
-    wanted, critical, since = settings.slo, settings.metrics.critical_routes, canary.since()
-    undecided(evidence, _SINCE, since, (*slo.errors(since, wanted, critical), *slo.burn(since, wanted)))
-    judged = slo.over_window(list(windows.values()), wanted, critical).availability
-    whole, *routes, flaps = judged
+    wanted, critical = settings.slo, settings.metrics.critical_routes
+
+    def still() -> None:
+        since = canary.since()
+        undecided(evidence, _SINCE, since, (*slo.errors(since, wanted, critical), *slo.burn(since, wanted)))
+
+    whole, *routes, flaps = slo.over_window(list(windows.values()), wanted, critical).availability
     prove(
         evidence,
         [whole, flaps],
         vetoes=routes,
         doubts=doubts,
+        then=still,
         expected=f"over all weights surely less than {wanted.error_limit:.2%} of the canary's answers are a 5xx, on no "
         "critical route surely more, and no SLO alert changed its state more than once (runbook 4)",
         fix="read the canary's logs and the alerts of the window; what flaps pages people for nothing, or hides what "
@@ -76,12 +80,17 @@ def test_critical_routes_answered_in_time_over_the_whole_window(
     Runbook: section 4
     """
     windows, doubts = _windows(canary, settings, evidence)
-    wanted, routes, since = settings.slo, settings.metrics.critical_routes, canary.since()
-    undecided(evidence, _SINCE, since, slo.latency(since, wanted, routes))
+    wanted, routes = settings.slo, settings.metrics.critical_routes
+
+    def still() -> None:
+        since = canary.since()
+        undecided(evidence, _SINCE, since, slo.latency(since, wanted, routes))
+
     prove(
         evidence,
         slo.over_window(list(windows.values()), wanted, routes).latency,
         doubts=doubts,
+        then=still,
         expected=f"over all weights p{100 * wanted.latency_quantile:g} of {', '.join(routes)} surely below "
         f"{wanted.latency_seconds:g} s (runbook 4)",
         fix="find what the canary waits for on that route: its traces, its database; a histogram needs a bucket edge "

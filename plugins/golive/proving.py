@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from golive.errors import Unreachable
@@ -88,15 +88,19 @@ def prove(
     fix: str,
     doubts: Sequence[str] = (),
     vetoes: Sequence[Judged] = (),
+    then: Callable[[], None] = lambda: None,
 ) -> None:
     """Claim what ``expected`` says of each of ``judged``.
 
     What is decided against one of them, or of the ``vetoes`` (which can only be bad), fails. Otherwise a doubt, such as
-    a window that something else ended, and whatever is still open raise ``Unreachable``: not proven.
+    a window that something else ended, and whatever is still open raise ``Unreachable``: not proven. ``then``: what may
+    fail too, and takes longer to ask, or may not be to be seen: neither hides what is decided, nor is it hidden by a
+    doubt.
     """
     shown(evidence, [*judged, *vetoes])
     bad = [one for one in (*judged, *vetoes) if one.decision is Decision.BAD]
     evidence.check(not bad, expected=expected, observed=_observed(bad or judged), fix=fix)
+    then()
     still = [*doubts, *(one.words for one in judged if one.decision is not Decision.GOOD)]
     if not judged:
         still.append("nothing was there to judge")
