@@ -51,7 +51,7 @@ class Buckets:
 
     def to_json(self) -> Json:
         """As the journal keeps it; JSON knows no infinity."""
-        edges: list[JsonValue] = ["+Inf" if math.isinf(one) else one for one in self.edges]
+        edges: list[JsonValue] = ["+Inf" if one == math.inf else one for one in self.edges]
         return {"edges": edges, "counts": list(self.counts)}
 
     @classmethod
