@@ -16,6 +16,7 @@ from typing import cast
 from golive.config import Settings, load
 from golive.criterion import Ratified, find_ratified, load_ratified
 from golive.errors import ConfigError, JournalError
+from golive.redact import Redactor
 from golive.servers import Prometheus
 from golive.types import Json, dig, text
 
@@ -52,6 +53,7 @@ def read_given(file: Path, root: Path, wanted: Callable[[Path], bool]) -> Given 
     """
     before = _hash(file)
     settings = load(file)
+    _mind_routes(settings)
     path = find_ratified(settings.criteria, root, file.resolve().parent)
     if not wanted(path):
         return None
@@ -62,6 +64,19 @@ def read_given(file: Path, root: Path, wanted: Callable[[Path], bool]) -> Given 
     reviewed = (settings.release.manifest, *settings.release.templates, *([roots] if roots else []))
     hashes = ((file.resolve(), before), (path.resolve(), ratified.sha256), *((one, _hash(one)) for one in reviewed))
     return Given(settings, ratified, path, hashes)
+
+
+def _mind_routes(settings: Settings) -> None:
+    """Raises ``ConfigError`` for a route that the record would tell otherwise: nothing could be judged by it again."""
+    clean, times = Redactor.from_environment().text, f"p{100 * settings.slo.latency_quantile:g}"
+    said = [f"{route}: {what} " for route in settings.metrics.critical_routes for what in ("5xx", times)]
+    told = {"slo.routes": [settings.slo.routes], "metrics.critical_routes": [*settings.metrics.critical_routes, *said]}
+    for name, words in told.items():
+        if found := [clean(one) for one in words if clean(one) != one]:
+            raise ConfigError(
+                f"golive.toml: {name}: expected what the record can spell out, found what it masks as a secret: "
+                f"{found[0]!r}; give the route another name, or the environment's secret another value"
+            )
 
 
 def given_by_controller(shared: str) -> Given:

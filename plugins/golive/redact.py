@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import overload
 from urllib.parse import quote
 
+from golive.errors import JournalError
 from golive.types import Json, JsonValue
 
 MASK = "[redacted]"
@@ -31,6 +32,10 @@ _SHAPES = (
     re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"),
     re.compile(r"\bhttps://hooks\.slack\.com/services/\S+"),
 )
+# A key of JSON such as ``/v1/token:refresh``: a route, or another path. Its parts are names, whatever they are called.
+_PATH = re.compile(r"(?:[A-Z]+ )?/(?!.*//)[^\s\"'=?&;,]*")
+# In a text, where a file's content may follow its path, only this one is: a word of letters is no token and no key.
+_METHOD = r"(?<![^\s\"'(|])(?P<name>/[\w.{}*-]+/[\w./{}*-]*(?:token|key):[A-Za-z]+)(?=:?(?:[\s\"')|]|\Z))|"
 # Shapes where only a part is secret: the named group stays, the rest is masked.
 _PARTS = (
     re.compile(
@@ -42,8 +47,9 @@ _PARTS = (
     re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/\"']+(?=@)"),
     re.compile(r"(?i)(?P<keep>(?:\bpass|_pass|_pwd)[\"']?=[\"']?)(?!\[redacted\])[^\s\"',;&}\[]{4,}"),
     re.compile(
-        r"(?i)(?P<keep>(?:pass(?:word|wd|phrase)|secret|token|api[_-]?key|routing[_-]?key|access[_-]?key|client-key-data)[\"']?\s*[:=]\s*[\"']?)"
-        r"(?!\[redacted\])[^\s\"',;&}\[]{4,}"
+        rf"(?i){_METHOD}"
+        r"(?P<keep>(?:pass(?:word|wd|phrase)|secret|token|api[_-]?key|routing[_-]?key|access[_-]?key|client-key-data)[\"']?\s*[:=]\s*[\"']?)"
+        r"(?!\[redacted\]|p\d\d\.\d+ )[^\s\"',;&}\[]{4,}"  # "/oauth/token: p99.9 0.4 s" is a latency
     ),
 )
 _PASSWORD = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@]*:(?P<password>[^\s/\"']+)@")
@@ -82,21 +88,33 @@ class Redactor:
 
     def text(self, value: str) -> str:
         """``value`` with every secret masked, and as text that every report can be written in."""
+        value = self._surely(value)
+        for part in _PARTS:
+            value = part.sub(lambda found: found.groupdict().get("name") or f"{found['keep']}{MASK}", value)
+        return value
+
+    def _surely(self, value: str) -> str:
+        """Without what is known, or has a shape that only secrets have."""
         value = value.encode("utf-8", "backslashreplace").decode("utf-8")  # half a surrogate pair fits in no file
         for secret in sorted(self._known, key=len, reverse=True):
             value = value.replace(secret, MASK)
         for shape in _SHAPES:
             value = shape.sub(MASK, value)
-        for part in _PARTS:
-            value = part.sub(lambda found: f"{found['keep']}{MASK}", value)
         return value
+
+    def _key(self, key: str) -> str:
+        return self._surely(key) if _PATH.fullmatch(key) else self.text(key)
 
     @overload
     def json(self, value: Json) -> Json: ...
     @overload
     def json(self, value: JsonValue) -> JsonValue: ...
     def json(self, value: JsonValue) -> JsonValue:
-        """``value`` with secrets masked: in strings, under secret-named keys, in ``name`` and ``value`` pairs."""
+        """``value`` with secrets masked: in strings, under secret-named keys, in ``name`` and ``value`` pairs.
+
+        A key that is a path keeps its words: what was counted of a route is found again under its name. Raises
+        ``JournalError`` where two keys would become one, and what stands under the first would be lost.
+        """
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):
@@ -106,8 +124,14 @@ class Redactor:
                 # An environment variable of a container: {"name": "DB_PASSWORD", "value": "..."}
                 pair = self.json({str(value["name"]): value["value"]})
                 value = {**value, "value": next(iter(pair.values()))}
-            return {
-                self.text(key): MASK if isinstance(item, str) and item and secret_named(key) else self.json(item)
-                for key, item in value.items()
-            }
+            return self._object(value)
         return value
+
+    def _object(self, value: Json) -> Json:
+        masked: Json = {}
+        for key, item in value.items():
+            name = self._key(key)
+            if name in masked:
+                raise JournalError(f"expected keys that differ once secrets are masked, found {name!r} twice")
+            masked[name] = MASK if isinstance(item, str) and item and secret_named(key) else self.json(item)
+        return masked
