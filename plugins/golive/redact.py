@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from typing import overload
 from urllib.parse import quote
 
-from golive.errors import JournalError
 from golive.types import Json, JsonValue
 
 MASK = "[redacted]"
@@ -112,8 +111,8 @@ class Redactor:
     def json(self, value: JsonValue) -> JsonValue:
         """``value`` with secrets masked: in strings, under secret-named keys, in ``name`` and ``value`` pairs.
 
-        A key that is a path keeps its words: what was counted of a route is found again under its name. Raises
-        ``JournalError`` where two keys would become one, and what stands under the first would be lost.
+        A key that is a path keeps its words: what was counted of a route is found again under its name. Where two keys
+        would become one, the later one gets a number: what stands under either is not lost.
         """
         if isinstance(value, str):
             return self.text(value)
@@ -130,8 +129,10 @@ class Redactor:
     def _object(self, value: Json) -> Json:
         masked: Json = {}
         for key, item in value.items():
-            name = self._key(key)
-            if name in masked:
-                raise JournalError(f"expected keys that differ once secrets are masked, found {name!r} twice")
+            name = alone = self._key(key)
+            number = 1
+            while name in masked:
+                number += 1
+                name = f"{alone} ({number})"
             masked[name] = MASK if isinstance(item, str) and item and secret_named(key) else self.json(item)
         return masked
