@@ -24,9 +24,9 @@ from golive.slo_judged import (
     bounds_of,
     chances,
     condemned_before,
-    countable,
     ends,
     hidden,
+    impossible,
     missing,
     overall,
 )
@@ -132,8 +132,9 @@ def _errors(what: str, tally: RouteTally | None, slis: Slis, slo: Slo, among: in
     bad, total = (tally.errors, tally.requests) if tally else (0.0, 0.0)
     unknown = tally.unknown if tally else 0.0
     limit, told = slo.error_limit, f"limit {percent(slo.error_limit, math.inf)}"
-    if not countable(bad + unknown, total) or not total:
-        why = f"no answers in {slis.seconds:g} s" if not total else f"{bad:g} 5xx of {total:g} answers cannot be"
+    why = impossible(tally) if tally else ""
+    if why or not total:
+        why = why or f"no answers in {slis.seconds:g} s"
         blind = missing(slis, Decision.OPEN) if slis.blind else ""
         return Judged(what, Decision.OPEN, math.nan, 0.0, 1.0, limit, 0.0, f"{what} is not known, {told}: {why}{blind}")
     # Half of what the routes have is for what was answered between windows.

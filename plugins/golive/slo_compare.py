@@ -6,7 +6,7 @@ import math
 
 from golive.bounds import difference
 from golive.slis import Slis
-from golive.slo_judged import Decision, Judged, countable, hidden, missing
+from golive.slo_judged import Decision, Judged, hidden, impossible, missing
 from golive.slo_settings import Slo
 from golive.slo_words import bounded, many, percent
 
@@ -25,8 +25,10 @@ def compare(slis: Slis, slo: Slo) -> Judged:
     told = f"limit +{percent(limit, math.inf)}"
     bad, total, other = slis.canary.errors, slis.canary.requests, slis.others.requests
     other_bad = slis.others.errors + slis.others.unknown  # whatever speaks for the canary
-    if not countable(bad, total) or not countable(other_bad, other) or not total or not other:
-        why = f"canary {many(total)} answers, stable {many(other)}: nothing to compare"
+    sides = {"canary": slis.canary, "stable": slis.others}
+    why = "; ".join(f"{name} {wrong}" for name, side in sides.items() if (wrong := impossible(side)))
+    if why or not total or not other:
+        why = why or f"canary {many(total)} answers, stable {many(other)}: nothing to compare"
         words = f"{what} is not known: {why}, {told}{missing(slis, Decision.OPEN)}"
         return Judged(what, Decision.OPEN, math.nan, -1.0, 1.0, limit, 0.0, words)
     found = difference(bad, total, other_bad, other, slo.fail_chance / _WEIGHTS)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from golive.bounds import Bounds, interval, sequence
 from golive.slis import Slis
 from golive.slo_settings import Slo
+from golive.tallies import RouteTally, Tally
 
 _WINDOWS = 5
 """``fail_chance`` is shared among the four weights and the sum over all of them."""
@@ -102,6 +103,15 @@ def condemned_before(slis: Slis, what: str) -> bool:
 def countable(bad: float, total: float) -> bool:
     """Whether these can be counts at all; ``nan`` stands for what was not told."""
     return 0 <= bad <= total < math.inf
+
+
+def impossible(tally: RouteTally | Tally) -> str:
+    """Why these cannot be counts, in words; empty where they can. Each for itself: a sum may hide a negative one."""
+    bad, unknown, total = tally.errors, tally.unknown, tally.requests
+    if bad >= 0 and unknown >= 0 and countable(bad + unknown, total):
+        return ""
+    more = f" and {unknown:g} without an HTTP status" if unknown else ""
+    return f"{bad:g} 5xx{more} of {total:g} answers cannot be"
 
 
 def bounds_of(bad: float, total: float, limit: float, slis: Slis, chance: Chances) -> tuple[Decision, Bounds]:

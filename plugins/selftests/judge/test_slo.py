@@ -168,6 +168,24 @@ def test_an_answer_without_a_status_passes_as_a_5xx_and_fails_as_none(
     assert worse is decision
 
 
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        (RouteTally(1_000, -3, None, 5), "-3 5xx and 5 without an HTTP status of 1000 answers cannot be"),
+        (RouteTally(1_000, 3, None, -5), "3 5xx and -5 without an HTTP status of 1000 answers cannot be"),
+        (RouteTally(math.nan, 0), "0 5xx of nan answers cannot be"),
+    ],
+)
+def test_counts_that_cannot_be_are_open_and_said(odd: RouteTally, words: str) -> None:
+    found = Tally({"/a": odd})
+    mine, others = replace(slis(), canary=found), replace(slis(), others=found)
+    assert (whole(mine).decision, whole(mine).words) == (OPEN, f"5xx is not known, limit 0.5 %: {words}")
+    for side, one in (("canary", mine), ("stable", others)):
+        judged = compare(one, SLO)
+        assert judged.decision is OPEN
+        assert f"is not known: {side} {words}, limit +0.1 %" in judged.words
+
+
 def test_what_was_decided_early_stays_decided() -> None:
     told = early(slis(10_000, 100, end=False), SLO, ROUTES)
     assert told.startswith("5xx 1 % ")
