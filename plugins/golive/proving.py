@@ -40,7 +40,7 @@ def told(evidence: Recorder, where: str, slis: Slis) -> None:
         lasted=f"{slis.seconds:.1f} s, {slis.ends} planned {'end' if slis.ends == 1 else 'ends'}; ended {ended}",
         counted=f"canary {slis.canary.requests:g} requests, {slis.canary.errors:g} of them 5xx; "
         f"others {slis.others.requests:g}, {slis.others.errors:g} of them 5xx",
-        unknown=f"canary {slis.canary.unknown:g}, others {slis.others.unknown:g} without an HTTP status",
+        unknown=f"canary {slis.canary.unknown:g}, others {slis.others.unknown:g} that may be a 5xx",
         between=f"canary {slis.between.requests:g} requests, {slis.between.errors:g} of them 5xx not in it",
         scraped=f"every {slis.interval:g} s; the newest sample {slis.lag:.1f} s old at the end",
         clocks=f"Prometheus' is {abs(slis.skew):.1f} s {'ahead of' if slis.skew > 0 else 'behind'} ours",

@@ -127,7 +127,7 @@ def _between(slis: Slis, slo: Slo) -> tuple[Judged, ...]:
 def _errors(what: str, tally: RouteTally | None, slis: Slis, slo: Slo, among: int) -> Judged:
     """All routes together, or (with ``among``, how many they are) one of several parts: never good.
 
-    Answers without an HTTP status are none where it is condemned, and a 5xx each where it is to be good.
+    Answers that may be a 5xx are none where it is condemned, and one each where it is to be good.
     """
     bad, total = (tally.errors, tally.requests) if tally else (0.0, 0.0)
     unknown = tally.unknown if tally else 0.0
@@ -151,6 +151,6 @@ def _errors(what: str, tally: RouteTally | None, slis: Slis, slo: Slo, among: in
     if among and decision is Decision.GOOD:
         decision = Decision.OPEN
     told_value = bounded(bad / total, found.low, found.high, limit)
-    without = f" ({many(unknown)} without an HTTP status: a 5xx each for passing, none for failing)" if unknown else ""
+    without = f" ({many(unknown)} that may be a 5xx: one each for passing, none for failing)" if unknown else ""
     words = f"{what} {told_value} of {many(total)} answers{without}, {told}{open_for}"
     return Judged(what, decision, (bad + unknown) / total, found.low, found.high, limit, total, words)

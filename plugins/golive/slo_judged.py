@@ -110,7 +110,7 @@ def impossible(tally: RouteTally | Tally) -> str:
     bad, unknown, total = tally.errors, tally.unknown, tally.requests
     if bad >= 0 and unknown >= 0 and countable(bad + unknown, total):
         return ""
-    more = f" and {unknown:g} without an HTTP status" if unknown else ""
+    more = f" and {unknown:g} that may be" if unknown else ""
     return f"{bad:g} 5xx{more} of {total:g} answers cannot be"
 
 

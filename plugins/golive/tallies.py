@@ -64,7 +64,8 @@ class Buckets:
 class RouteTally:
     """One route: answers, those among them that are a 5xx, and how long they took (critical routes only).
 
-    ``unknown``: answers without an HTTP status; whether those are a 5xx nobody can say.
+    ``unknown``: answers of which nobody can say whether they are a 5xx of this window: those without an HTTP status, or
+    those of a pod that began to count anew, and tells as many as before.
     """
 
     requests: float = 0.0
@@ -112,7 +113,7 @@ class Tally:
 
     @property
     def unknown(self) -> float:
-        """Those without an HTTP status."""
+        """Those that may be a 5xx."""
         return sum(one.unknown for one in self.routes.values())
 
     @property

@@ -161,7 +161,7 @@ def test_an_answer_without_a_status_passes_as_a_5xx_and_fails_as_none(
     judged = whole(found)
     assert judged.decision is decision
     assert judged.value == (bad + unknown) / 10_000
-    assert f"({many(unknown)} without an HTTP status: a 5xx each for passing, none for failing)" in judged.words
+    assert f"({many(unknown)} that may be a 5xx: one each for passing, none for failing)" in judged.words
     assert RouteTally.from_json(tally.to_json()) == tally
     assert added([found.canary, found.canary]).unknown == 2 * unknown
     worse = compare(replace(found, others=Tally({"/a": RouteTally(90_000, 90)})), SLO).decision
@@ -171,8 +171,8 @@ def test_an_answer_without_a_status_passes_as_a_5xx_and_fails_as_none(
 @pytest.mark.parametrize(
     ("odd", "words"),
     [
-        (RouteTally(1_000, -3, None, 5), "-3 5xx and 5 without an HTTP status of 1000 answers cannot be"),
-        (RouteTally(1_000, 3, None, -5), "3 5xx and -5 without an HTTP status of 1000 answers cannot be"),
+        (RouteTally(1_000, -3, None, 5), "-3 5xx and 5 that may be of 1000 answers cannot be"),
+        (RouteTally(1_000, 3, None, -5), "3 5xx and -5 that may be of 1000 answers cannot be"),
         (RouteTally(math.nan, 0), "0 5xx of nan answers cannot be"),
     ],
 )
