@@ -107,6 +107,28 @@ def test_a_canary_that_somebody_took_back_and_walked_again_is_not_promoted(walk:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("markers", "criterion"),
+    [("canary", "2.2-step[100]"), ("acceptance", "4-availability"), ("promote", "2.3-promoted")],
+    ids=["walk", "accept", "end"],
+)
+def test_a_held_canary_whose_heartbeat_was_terminated_is_no_good_any_more(
+    markers: str, criterion: str, walk: Walk, tmp_path: Path
+) -> None:
+    before = "preflight or canary or acceptance" if markers == "promote" else "preflight or canary"
+    first = suite(settings(walk), before, tmp_path)
+    assert first.exit == 0, first.output
+    status = mapping(walk.rollout(), "status", "canary", "currentBackgroundAnalysisRunStatus")
+    heartbeat, end = text(status, "name"), '{"spec":{"terminate":true}}'
+    walk.place.sandbox.kubectl(WORLD, "patch", "analysisrun", heartbeat, "--type", "merge", "-p", end)
+    second = suite(settings(walk), markers, tmp_path)
+    row = taken_back(second, criterion, outcome="not_proven")
+    assert f"AnalysisRun {heartbeat}, which lasts as long as the canary, is Successful, terminated" in text(
+        row, "observed"
+    )
+
+
+@pytest.mark.long
 def test_a_pod_that_is_not_scraped_at_the_held_100_keeps_it_from_its_promotion(walk: Walk, tmp_path: Path) -> None:
     first = suite(settings(walk), "preflight or canary", tmp_path)
     assert first.exit == 0, first.output
